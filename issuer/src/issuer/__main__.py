@@ -1,0 +1,43 @@
+"""The command line: `mcp-issuer serve | token | client | user | key | db`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from issuer import __version__
+from issuer.commands import client, key, serve, token
+from issuer.errors import OAuthError
+from issuer.keys import BadKey
+from issuer.settings import SettingsError
+from issuer.storage.schema import SchemaError
+from issuer.store import StoreUnavailable
+
+COMMANDS = (serve, token, client, key)
+
+
+def parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="mcp-issuer", description="OAuth 2.1 authorization server for MCP")
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for command in COMMANDS:
+        command.add_to(commands)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run one command. What the user can mend ends with one line for each thing to mend and exit code 1."""
+    arguments = parser().parse_args(argv)
+    try:
+        sys.exit(arguments.run(arguments) or 0)
+    except (SettingsError, BadKey, SchemaError, StoreUnavailable) as error:
+        sys.exit(f"mcp-issuer: {error}")
+    except OAuthError as error:
+        sys.exit(f"mcp-issuer: {error.description}")
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,115 @@
+"""The composition root: everything is built here once and handed down."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import secrets
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from importlib import metadata as distribution
+from types import ModuleType
+
+from fastapi import FastAPI
+from fastapi_swagger import patch_fastapi
+from loguru import logger
+
+from issuer import bootstrap, keys, sweep
+from issuer.endpoints import authorize, dev_token, discovery, health, jwks, register, token
+from issuer.guard import Guard, networks
+from issuer.request_log import RequestLog
+from issuer.server import Server
+from issuer.settings import Settings
+from issuer.storage.sqlite import SQLiteStore
+from issuer.store import Store
+from issuer.tokens import Mint
+from issuer.web import errors
+from issuer.web.cors import OpenCors
+
+# Every endpoint, in the order of the documentation. What is not here does not exist, in discovery either.
+ENDPOINTS: tuple[ModuleType, ...] = (authorize, token, jwks, register)
+DEVELOPMENT: tuple[ModuleType, ...] = (dev_token,)
+OPEN_TO_BROWSERS = (jwks.PATH, register.PATH, "/token", "/revoke", "/introspect")
+
+
+def now() -> int:
+    return int(time.time())
+
+
+def build_ring(settings: Settings) -> keys.KeyRing:
+    """The key ring, after a first key was made where there was none at all."""
+    bootstrap.prepare(settings, now())
+    found = keys.read_keys(settings.ISSUER_KEYS_DIR)
+    return keys.KeyRing(settings.ISSUER_KEYS_DIR, settings.longest_token_seconds, found, report=logger.error)
+
+
+def build_store(settings: Settings) -> Store:
+    return SQLiteStore(settings.ISSUER_DATABASE, settings.ISSUER_SQLITE_SYNCHRONOUS)
+
+
+def build_server(settings: Settings, clock: Callable[[], int] = now) -> Server:
+    """All that endpoints and commands need; the store is not open yet."""
+    mint = Mint(settings.ISSUER, build_ring(settings), settings.ISSUER_ACCESS_TOKEN_SECONDS)
+    return Server(settings, build_store(settings), mint, clock, b"")
+
+
+@asynccontextmanager
+async def opened(server: Server) -> AsyncIterator[Server]:
+    """The same server with its store open, its first rows written and its shared secret known."""
+    await server.store.open()
+    try:
+        secret = await server.store.write(lambda tx: tx.shared_secret("seal", secrets.token_bytes(32)))
+        await bootstrap.first_rows(server)
+        yield dataclasses.replace(server, secret=secret)
+    finally:
+        await server.store.close()
+
+
+def create_app(settings: Settings, clock: Callable[[], int] = now) -> FastAPI:
+    """The issuer as an ASGI application."""
+    server = build_server(settings, clock)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with opened(server) as app.state.server:
+            sweeper = asyncio.create_task(sweep.forever(app.state.server))
+            yield
+            sweeper.cancel()
+
+    app = FastAPI(
+        title="MCP issuer",
+        description="OAuth 2.1 and OpenID Connect authorization server for MCP.",
+        version=distribution.version("mcp-issuer"),
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        swagger_ui_oauth2_redirect_url=None,
+        openapi_url="/openapi.json" if settings.docs else None,
+        redirect_slashes=False,
+    )
+    _route(app, settings)
+    errors.install(app)
+    app.add_middleware(
+        OpenCors, paths=[*discovery.addresses(settings.path), *(settings.path + p for p in OPEN_TO_BROWSERS)]
+    )
+    app.add_middleware(
+        Guard,
+        allowed_hosts=settings.allowed_hosts,
+        setting="ISSUER_ALLOWED_HOSTS",
+        open_paths=health.PATHS,
+        trusted_proxies=networks(settings.ISSUER_TRUSTED_PROXIES),
+    )
+    app.add_middleware(RequestLog)
+    return app
+
+
+def _route(app: FastAPI, settings: Settings) -> None:
+    modules = (*ENDPOINTS, *(DEVELOPMENT if settings.development else ()))
+    body = discovery.document(settings, (module.metadata(settings) for module in modules))
+    app.include_router(discovery.router(settings, body))
+    for module in modules:
+        app.include_router(module.router, prefix=settings.path)
+    app.include_router(health.router)
+    if settings.docs:
+        patch_fastapi(app, redirect_from_root_to_docs=False)

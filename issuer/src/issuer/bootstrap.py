@@ -1,0 +1,73 @@
+"""The rows that a start makes sure of: the confidential client of CLIENT_ID and CLIENT_SECRET."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from loguru import logger
+
+from issuer import keys
+from issuer.model import Client, Secret
+from issuer.protocol import secret
+from issuer.server import Server
+from issuer.settings import Settings
+from issuer.store import Transaction
+
+SECRET_FILE = "mcp-client.secret"
+_REDIRECTS = ("http://127.0.0.1/callback", "http://localhost/callback")
+
+
+def client_secret(settings: Settings) -> str:
+    """CLIENT_SECRET, or the one in the secret file, which is written when there is neither."""
+    if settings.CLIENT_SECRET:
+        return settings.CLIENT_SECRET
+    path = settings.ISSUER_KEYS_DIR / SECRET_FILE
+    try:
+        if not path.exists():
+            keys.write_once(path, secret.invent(secret.CLIENT_SECRET).encode() + b"\n")
+            logger.info("wrote a new client secret for {} to {}", settings.CLIENT_ID, SECRET_FILE)
+        return path.read_text().strip()
+    except OSError as error:
+        raise keys.BadKey(
+            f"{SECRET_FILE} cannot be read or written ({error.strerror}): set CLIENT_SECRET, or run `mcp-issuer key init`"
+        ) from error
+
+
+def _the_client(settings: Settings, digest: str, now: int) -> Client:
+    """A confidential client for every grant a program on this machine may want."""
+    return Client(
+        id=settings.CLIENT_ID,
+        origin="operator",
+        created_at=now,
+        redirect_uris=_REDIRECTS,
+        grant_types=("authorization_code", "refresh_token", "client_credentials"),
+        auth_method="client_secret_basic",
+        name=settings.CLIENT_ID,
+        scope=tuple(settings.ISSUER_SCOPES),
+        resources=tuple(settings.resources),
+        secrets=(Secret(digest),),
+    )
+
+
+async def first_rows(server: Server) -> None:
+    """Make or refresh the client; only the hash of its secret is stored."""
+    settings, now = server.settings, server.now()
+    digest = secret.digest(client_secret(settings))
+
+    def work(tx: Transaction) -> None:
+        known = tx.clients.get(settings.CLIENT_ID)
+        if known is None:
+            tx.clients.put(_the_client(settings, digest, now))
+        elif known.secrets[-1:] != (Secret(digest),):
+            tx.clients.put(dataclasses.replace(known, secrets=(Secret(digest),)))
+
+    await server.store.write(work)
+
+
+def prepare(settings: Settings, now: int) -> None:
+    """The files that a start needs: a first key and the client secret, neither ever replaced."""
+    folder = settings.ISSUER_KEYS_DIR
+    if not folder.exists() or not keys.read_keys(folder):
+        path = keys.make_key(folder, settings.ISSUER_SIGNING_ALG, now)
+        logger.info("made the first signing key, {}", path.name)
+    client_secret(settings)

@@ -1,0 +1,63 @@
+"""`mcp-issuer key`: list the key ring, make the next key, make the first files."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from datetime import UTC, datetime
+from typing import Any
+
+from issuer import bootstrap, keys, settings
+from issuer.app import now
+
+
+def add_to(commands: Any) -> None:
+    actions = commands.add_parser("key", help="signing keys").add_subparsers(required=True, metavar="ACTION")
+    actions.add_parser("list", help="show the keys and what each does now").set_defaults(run=list_keys)
+    new = actions.add_parser("new", help="make the next signing key")
+    new.add_argument("--now", action="store_true", help="sign with it in 15 s instead of 70 min (emergencies)")
+    new.set_defaults(run=new_key)
+    init = actions.add_parser("init", help="make the first key and the client secret where there are none")
+    init.add_argument("--group", type=int, metavar="GID", help="let this group read the files too (containers)")
+    init.set_defaults(run=init_files)
+
+
+def list_keys(_: argparse.Namespace) -> None:
+    loaded = settings.load()
+    found, moment = keys.read_keys(loaded.ISSUER_KEYS_DIR), now()
+    if not found:
+        print("no keys yet: `mcp-issuer key init` makes the first one")
+        return
+    signs = keys.signing(found, moment)
+    published = keys.published(found, moment, loaded.longest_token_seconds)
+    for key in found:
+        state = (
+            "signs"
+            if key is signs
+            else "next"
+            if key.starts_at > moment
+            else "published"
+            if key in published
+            else "retired"
+        )
+        print(f"{datetime.fromtimestamp(key.starts_at, UTC):%Y-%m-%d %H:%M:%SZ}  {key.alg}  {state:9}  {key.kid}")
+
+
+def new_key(arguments: argparse.Namespace) -> None:
+    loaded = settings.load()
+    starts_at = now() + (keys.URGENT_AHEAD if arguments.now else keys.PUBLISHED_AHEAD)
+    path = keys.make_key(loaded.ISSUER_KEYS_DIR, loaded.ISSUER_SIGNING_ALG, starts_at)
+    print(f"{path.name} is published now and signs from {datetime.fromtimestamp(starts_at, UTC):%H:%M:%SZ} on")
+
+
+def init_files(arguments: argparse.Namespace) -> None:
+    loaded = settings.load()
+    folder = loaded.ISSUER_KEYS_DIR
+    bootstrap.prepare(loaded, now())
+    if arguments.group is None:
+        return
+    # Whoever owns the folder keeps owning its files; the group is the one that the service runs as.
+    owner = folder.stat().st_uid
+    for path in (folder, *folder.glob("*.pem"), *folder.glob("*.secret")):
+        os.chown(path, owner, arguments.group)
+        path.chmod(0o750 if path is folder else 0o640)

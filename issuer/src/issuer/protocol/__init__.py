@@ -1,0 +1,1 @@
+"""The rules of the protocol: pure functions, no framework, no I/O, no clock."""

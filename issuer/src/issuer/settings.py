@@ -1,0 +1,229 @@
+"""Every knob of the issuer: read from the environment and `.env` once, validated, frozen; nonsense ends the start."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from dotenv import dotenv_values
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
+
+DEFAULT_SCOPES = "mcp:tools=Use the tools of this server"
+_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+_HEADERS = "Settings are named in README.md under Settings."
+
+
+class SettingsError(Exception):
+    """The settings make no sense; the message names each of them and the way out, and never a value."""
+
+
+def origin_of(url: str) -> str:
+    """Scheme, host and port of a URL, as browsers send it in `Origin`."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _identifier(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in ("https", "http") or not parts.hostname:
+        raise ValueError("must be an https or http URL")
+    if url.endswith("/"):
+        raise ValueError("must not end with a slash: clients compare it byte for byte")
+    if "?" in url or "#" in url or "@" in parts.netloc or url != url.strip() or not url.isascii():
+        raise ValueError("must have no query, fragment, user information or blanks")
+    if parts.netloc != parts.netloc.lower() or (parts.scheme, parts.port) in (("http", 80), ("https", 443)):
+        raise ValueError("must be written in lower case and without the default port")
+    if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
+        raise ValueError("must be https: http is for 127.0.0.1, [::1] and localhost alone")
+    return url
+
+
+def _resource(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in ("https", "http") or not parts.hostname or "#" in url or "@" in parts.netloc:
+        raise ValueError("each resource must be an https or http URL without fragment and user information")
+    return url
+
+
+def _pairs(value: object) -> object:
+    """`a=b; c=d` as a mapping, `a` alone as a=a."""
+    if not isinstance(value, str):
+        return value
+    entries = [entry.strip() for entry in re.split(r"[;\n]", value) if entry.strip()]
+    return {name.strip(): (text.strip() or name.strip()) for name, _, text in (e.partition("=") for e in entries)}
+
+
+def _resources(value: object) -> object:
+    return _pairs(value.replace(",", ";")) if isinstance(value, str) else value
+
+
+def _words(value: object) -> object:
+    return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
+
+
+Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
+
+
+class Settings(BaseModel):
+    """The settings by the name of their environment variable."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+    ISSUER: Annotated[str, AfterValidator(_identifier)] = Field(
+        "http://127.0.0.1:9000",
+        description="The issuer identifier: a name that is compared, and its public origin",
+    )
+    AUDIENCE: str | None = Field(None, description="The `aud` value of tokens; default: the resource itself")
+    CLIENT_ID: str = Field("mcp-client", description="The confidential client that is registered at start")
+    CLIENT_SECRET: str | None = Field(
+        None,
+        description="Its secret; when unset, generated once into `mcp-client.secret` beside the keys",
+        repr=False,
+    )
+    ISSUER_HOST: str = Field("127.0.0.1", description="The address to listen on")
+    ISSUER_PORT: int = Field(9000, ge=0, le=65535, description="The port to listen on")
+    ISSUER_LOG_LEVEL: Literal["trace", "debug", "info", "warning", "error"] = Field(
+        "info", description="How much is logged"
+    )
+    ISSUER_LOG_FORMAT: Literal["text", "json"] = Field("text", description="For people, or one JSON object a line")
+    ISSUER_DEV: bool = Field(False, description="Allow development while listening beyond loopback (compose sets it)")
+    ISSUER_RESOURCES: Annotated[dict[str, str], BeforeValidator(_resources)] = Field(
+        {"http://127.0.0.1:8000/mcp": "http://127.0.0.1:8000/mcp"},
+        description="The resources that tokens are issued for, `url[=audience]`, parted by commas",
+    )
+    ISSUER_SCOPES: Annotated[dict[str, str], BeforeValidator(_pairs)] = Field(
+        dict([DEFAULT_SCOPES.split("=")]),
+        description="The scopes, `name=sentence for people`, parted by semicolons",
+    )
+    ISSUER_DEFAULT_SCOPE: Words = Field((), description="What a request without scope gets; default: the first scope")
+    ISSUER_DATABASE: str = Field(".data/issuer.db", description="The SQLite file")
+    ISSUER_SQLITE_SYNCHRONOUS: Literal["FULL", "NORMAL"] = Field(
+        "FULL", description="NORMAL is faster and survives a crash of the process, not a power cut"
+    )
+    ISSUER_KEYS_DIR: Path = Field(Path("keys"), description="Where the signing keys lie")
+    ISSUER_SIGNING_ALG: Literal["RS256", "ES256", "EdDSA"] = Field("RS256", description="The algorithm of new keys")
+    ISSUER_ALLOWED_HOSTS: Words = Field((), description="Further values of `Host` to answer to, parted by blanks")
+    ISSUER_TRUSTED_PROXIES: Words = Field((), description="Addresses of proxies whose X-Forwarded-For is believed")
+    ISSUER_DOCS: bool | None = Field(None, description="Serve /docs; default: in development")
+    ISSUER_ACCESS_TOKEN_SECONDS: int = Field(900, ge=1, le=86400, description="Life of an access token")
+    ISSUER_REFRESH_IDLE_SECONDS: int = Field(30 * 86400, ge=60, description="Life of an unused refresh token")
+    ISSUER_REFRESH_TOTAL_SECONDS: int = Field(
+        180 * 86400, ge=60, description="Life of a grant, however often refreshed"
+    )
+    ISSUER_CODE_SECONDS: int = Field(60, ge=5, le=600, description="Life of an authorization code")
+    ISSUER_SESSION_IDLE_SECONDS: int = Field(8 * 3600, ge=60, description="A sign-in ends when unused this long")
+    ISSUER_SESSION_TOTAL_SECONDS: int = Field(7 * 86400, ge=60, description="A sign-in ends after this, however used")
+    ISSUER_REGISTRATION: Literal["open", "off"] | None = Field(
+        None, description="Dynamic client registration; default: open in development, elsewhere off"
+    )
+    ISSUER_AUTO_APPROVE: str | None = Field(
+        None,
+        description="Development only: this person is signed in and consents without a page (headless tests)",
+    )
+
+    @model_validator(mode="after")
+    def _make_sense(self) -> Settings:
+        for url in self.ISSUER_RESOURCES:
+            _resource(url)
+        if not self.ISSUER_RESOURCES:
+            raise ValueError("ISSUER_RESOURCES must name at least one resource")
+        if not self.ISSUER_SCOPES or not all(re.fullmatch(r"[\x21\x23-\x5b\x5d-\x7e]+", s) for s in self.ISSUER_SCOPES):
+            raise ValueError("ISSUER_SCOPES must name at least one scope, in printable ASCII")
+        if not set(self.ISSUER_DEFAULT_SCOPE) <= set(self.ISSUER_SCOPES):
+            raise ValueError("ISSUER_DEFAULT_SCOPE names a scope that ISSUER_SCOPES does not have")
+        if self.AUDIENCE and len(self.ISSUER_RESOURCES) > 1:
+            raise ValueError("AUDIENCE is for a single resource: give each its own in ISSUER_RESOURCES as url=audience")
+        if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", self.CLIENT_ID):
+            raise ValueError("CLIENT_ID must be 1 to 64 characters of A-Z a-z 0-9 _ -")
+        if self.CLIENT_SECRET is not None and not re.fullmatch(r"[\x21-\x7e]{16,256}", self.CLIENT_SECRET):
+            raise ValueError("CLIENT_SECRET must be 16 to 256 printable ASCII characters")
+        if not self.loopback and (self.ISSUER_DEV or self.ISSUER_AUTO_APPROVE):
+            raise ValueError("ISSUER_DEV and ISSUER_AUTO_APPROVE are for an ISSUER that is an http loopback origin")
+        if self.loopback and self.ISSUER_HOST not in _LOOPBACK and not self.ISSUER_DEV:
+            raise ValueError(
+                "ISSUER is a loopback origin but ISSUER_HOST listens beyond loopback: "
+                "set ISSUER_DEV=1 if only this machine can reach it, or ISSUER to the public https origin"
+            )
+        return self
+
+    @property
+    def loopback(self) -> bool:
+        parts = urlsplit(self.ISSUER)
+        return parts.scheme == "http" and parts.hostname in _LOOPBACK
+
+    @property
+    def development(self) -> bool:
+        """The issuer is an http loopback origin: development routes exist, everything is shown."""
+        return self.loopback
+
+    @property
+    def resources(self) -> Mapping[str, str]:
+        """The audience that each resource stands for."""
+        if self.AUDIENCE:
+            return dict.fromkeys(self.ISSUER_RESOURCES, self.AUDIENCE)
+        return self.ISSUER_RESOURCES
+
+    @property
+    def default_scope(self) -> tuple[str, ...]:
+        return self.ISSUER_DEFAULT_SCOPE or (next(iter(self.ISSUER_SCOPES)),)
+
+    @property
+    def registration_open(self) -> bool:
+        return self.ISSUER_REGISTRATION == "open" if self.ISSUER_REGISTRATION else self.development
+
+    @property
+    def docs(self) -> bool:
+        return self.development if self.ISSUER_DOCS is None else self.ISSUER_DOCS
+
+    @property
+    def path(self) -> str:
+        """The path of an issuer that has one, else nothing."""
+        return urlsplit(self.ISSUER).path
+
+    @property
+    def allowed_hosts(self) -> frozenset[str]:
+        return frozenset({urlsplit(self.ISSUER).netloc, *(host.lower() for host in self.ISSUER_ALLOWED_HOSTS)})
+
+    @property
+    def longest_token_seconds(self) -> int:
+        """The longest any token signed now can be valid: development tokens may live an hour."""
+        return max(self.ISSUER_ACCESS_TOKEN_SECONDS, 3600 if self.development else 0)
+
+
+def load(environ: Mapping[str, str] | None = None, **flags: Any) -> Settings:
+    """Settings from flags, then the environment, then `.env` of the current directory, then the defaults."""
+    found: dict[str, Any] = {} if environ is not None else dict(dotenv_values(".env"))
+    found |= os.environ if environ is None else environ
+    found |= {name: value for name, value in flags.items() if value is not None}
+    known = Settings.model_fields
+    strange = [name for name in found if name.startswith("ISSUER_") and name not in known]
+    if strange:
+        raise SettingsError("\n".join(_unknown(name, known) for name in sorted(strange)))
+    try:
+        return Settings(**{name: value for name, value in found.items() if name in known and value not in (None, "")})
+    except ValidationError as error:
+        raise SettingsError("\n".join(_complaint(dict(e)) for e in error.errors())) from None
+
+
+def _unknown(name: str, known: Mapping[str, Any]) -> str:
+    near = difflib.get_close_matches(name, known, 1)
+    return f"{name} is no setting." + (f" Did you mean {near[0]}?" if near else f" {_HEADERS}")
+
+
+def _complaint(error: dict[str, Any]) -> str:
+    """One line for a bad setting: its name and what it must be, never the value."""
+    text = str(error["msg"]).removeprefix("Value error, ")
+    return f"{error['loc'][0]} {text}" if error["loc"] else text

@@ -1,0 +1,78 @@
+"""Clients at rest: what SQL asks for in columns, the rest as one JSON document."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from issuer.model import Client, Secret
+from issuer.storage.connection import Connection, Row
+
+_COLUMNS = "id, origin, created_at, document"
+
+
+def _read(row: Row) -> Client:
+    id, origin, created_at, document = row
+    d = json.loads(document)
+    return Client(
+        id=id,
+        origin=origin,
+        created_at=created_at,
+        redirect_uris=tuple(d["redirect_uris"]),
+        grant_types=tuple(d["grant_types"]),
+        response_types=tuple(d["response_types"]),
+        auth_method=d["auth_method"],
+        name=d["name"],
+        scope=tuple(d["scope"]),
+        resources=tuple(d["resources"]),
+        secrets=tuple(Secret(*secret) for secret in d["secrets"]),
+        metadata=d["metadata"],
+    )
+
+
+def _document(client: Client) -> str:
+    return json.dumps(
+        {
+            "redirect_uris": client.redirect_uris,
+            "grant_types": client.grant_types,
+            "response_types": client.response_types,
+            "auth_method": client.auth_method,
+            "name": client.name,
+            "scope": client.scope,
+            "resources": client.resources,
+            "secrets": [(secret.digest, secret.expires_at) for secret in client.secrets],
+            "metadata": dict(client.metadata),
+        },
+        separators=(",", ":"),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Clients:
+    db: Connection
+
+    def get(self, id: str) -> Client | None:
+        row = self.db.one(f"SELECT {_COLUMNS} FROM clients WHERE id = :id", id=id)
+        return _read(row) if row else None
+
+    def put(self, client: Client) -> None:
+        self.db.run(
+            "INSERT INTO clients (id, origin, created_at, document) VALUES (:id, :origin, :created_at, :document)"
+            " ON CONFLICT (id) DO UPDATE SET origin = excluded.origin, document = excluded.document",
+            id=client.id,
+            origin=client.origin,
+            created_at=client.created_at,
+            document=_document(client),
+        )
+
+    def remove(self, id: str) -> bool:
+        self.db.run("DELETE FROM codes WHERE client_id = :id", id=id)
+        self.db.run("DELETE FROM families WHERE client_id = :id", id=id)
+        self.db.run("DELETE FROM consents WHERE client_id = :id", id=id)
+        return self.db.run("DELETE FROM clients WHERE id = :id", id=id) > 0
+
+    def all(self) -> list[Client]:
+        return [_read(row) for row in self.db.all(f"SELECT {_COLUMNS} FROM clients ORDER BY created_at, id")]
+
+    def used(self, id: str, now: int) -> None:
+        self.db.run("UPDATE clients SET last_used_at = :now WHERE id = :id", id=id, now=now)

@@ -1,0 +1,1 @@
+"""What endpoints share: the only code that speaks HTTP."""

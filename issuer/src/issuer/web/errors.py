@@ -1,0 +1,52 @@
+"""From errors to responses: the one translator (RFC 6749 §5.2)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI, Request
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response
+
+from issuer import log
+from issuer.errors import OAuthError, TemporarilyUnavailable
+from issuer.store import StoreUnavailable
+
+NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
+_REASONS = {404: "there is nothing at this address", 405: "this address does not answer to that method"}
+
+
+def oauth_error(error: OAuthError) -> Response:
+    """The JSON error response; what is private goes to the log."""
+    log.note(error=error.code, detail=error.detail or error.description)
+    return JSONResponse(error.body(), error.status, headers={**NO_STORE, **error.headers})
+
+
+def unavailable(error: StoreUnavailable) -> OAuthError:
+    return TemporarilyUnavailable(
+        "the database cannot answer now: try again shortly",
+        detail=str(error),
+        headers={"Retry-After": str(error.retry_after)},
+    )
+
+
+def install(app: FastAPI) -> None:
+    """Every error of every route becomes JSON in OAuth's shape."""
+
+    async def on_oauth_error(_: Request, error: Any) -> Response:
+        return oauth_error(error)
+
+    async def on_store_unavailable(_: Request, error: Any) -> Response:
+        return oauth_error(unavailable(error))
+
+    async def on_http_exception(_: Request, error: Any) -> Response:
+        reason = _REASONS.get(error.status_code, "the request cannot be answered")
+        body = {
+            "error": "not_found" if error.status_code == 404 else "invalid_request",
+            "error_description": reason,
+        }
+        return JSONResponse(body, error.status_code, headers={**NO_STORE, **(error.headers or {})})
+
+    app.add_exception_handler(OAuthError, on_oauth_error)
+    app.add_exception_handler(StoreUnavailable, on_store_unavailable)
+    app.add_exception_handler(HTTPException, on_http_exception)
