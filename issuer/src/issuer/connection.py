@@ -170,11 +170,14 @@ class Protocol(HttpToolsProtocol):
 
     def _refuse(self, reason: Refused) -> None:
         """Answer what never became a request, then close, letting the client read the answer first."""
-        client = self.client[0] if self.client else "-"
-        logger.bind(status=reason.status, client=client).info("Refused: {}", reason.why)
+        answering = self._answering()
+        if answering and self.cycle.more_body:
+            self.cycle.scope["state"]["refused"] = reason.status, reason.why  # for the line of that request
+        else:
+            client = self.client[0] if self.client else "-"
+            logger.bind(status=reason.status, client=client).info("Refused: {}", reason.why)
         self.refusing = True
         self.deadline = None
-        answering = self._answering()
         if answering and not self.cycle.more_body:
             self.cycle.keep_alive = False  # a good request came before the refused bytes: finish it, then close
             return

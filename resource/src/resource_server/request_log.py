@@ -55,7 +55,7 @@ class RequestLog:
         try:
             await self.app(scope, receive, send_with_id)
         except ClientDisconnect:
-            fields["outcome"] = "client went away"
+            status, fields["outcome"] = scope["state"].get("refused", (status, "client went away"))
         except asyncio.CancelledError:
             fields["outcome"] = "cut off by shutdown"
         except Exception as error:
