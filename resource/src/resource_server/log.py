@@ -31,6 +31,7 @@ _CHATTY = (
     "httpcore2",
     "mcp",
     "sse_starlette",
+    "alembic",
     "asyncio",
 )
 _BARE = re.compile(r"[\w.:/@*+,~?&%()\[\]{}<>…-]+")

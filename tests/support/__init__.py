@@ -1,0 +1,1 @@
+"""What tests of every kind share: real servers and what this machine can run."""

@@ -1,0 +1,192 @@
+"""Starts the pair for real: as two processes, or as the two containers of docker-compose.yml."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import httpx
+from tests.support.machine import ROOT
+
+Name = Literal["issuer", "resource"]
+NAMES: tuple[Name, ...] = ("issuer", "resource")
+READY_SECONDS = 60
+OURS = ("ISSUER", "RESOURCE", "AUDIENCE", "BASE_URL", "CLIENT_ID", "CLIENT_SECRET", "JWKS_URL", "FASTMCP", "COMPOSE")
+
+
+@dataclass(frozen=True)
+class Service:
+    """One running service.
+
+    log: all it wrote to stdout and stderr so far. stop: end it as an operator would. folder: where it works.
+    process: None in a container.
+    """
+
+    name: Name
+    origin: str
+    log: Callable[[], str]
+    stop: Callable[[], object]
+    folder: Path
+    process: subprocess.Popen[bytes] | None = None
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Both origins, ready. `services` says more of each; `keys` is the folder of signing keys."""
+
+    kind: Literal["processes", "containers"]
+    issuer: str
+    resource: str
+    keys: Path
+    services: Mapping[Name, Service] = field(repr=False)
+
+    @property
+    def mcp(self) -> str:
+        """The MCP URL, which is also the resource identifier."""
+        return f"{self.resource}/mcp"
+
+    def token(self, **form: str) -> str:
+        """A development access token; `form` as POST /dev/token takes it."""
+        answer = httpx.post(f"{self.issuer}/dev/token", data=form, timeout=10)
+        answer.raise_for_status()
+        token: str = answer.json()["access_token"]
+        return token
+
+    def logs(self) -> str:
+        """Everything both services have logged."""
+        return "".join(service.log() for service in self.services.values())
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def clean_environment(**more: str) -> dict[str, str]:
+    """This environment without any setting of the pair, and `more`."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
+    return {**kept, "PYTHONUNBUFFERED": "1", **more}
+
+
+def spawn(name: Name, folder: Path, **environment: str) -> Service:
+    """Start one service as a process working in `folder`, without waiting for it (see `wait_until_ready`).
+
+    Its port comes from ISSUER_PORT or RESOURCE_PORT, its origin from ISSUER or BASE_URL.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}.log"
+    package = {"issuer": "issuer", "resource": "resource_server"}[name]
+    with path.open("ab") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", package, "serve"],
+            cwd=folder,
+            env=clean_environment(**environment),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+
+    def stop() -> None:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(15)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+    origin = f"http://127.0.0.1:{environment[f'{name.upper()}_PORT']}"
+    return Service(name, origin, lambda: path.read_text(errors="replace"), stop, folder, process)
+
+
+def wait_until_ready(service: Service) -> None:
+    """Return as soon as /readyz answers 200; raise with the log when the service ends or a minute has passed."""
+    deadline = time.monotonic() + READY_SECONDS
+    while True:
+        with contextlib.suppress(httpx.TransportError):
+            if httpx.get(f"{service.origin}/readyz", timeout=2).status_code == 200:
+                return
+        gone = service.process is not None and service.process.poll() is not None
+        if gone or time.monotonic() > deadline:
+            raise RuntimeError(f"the {service.name} did not become ready:\n{service.log()[-4000:]}")
+        time.sleep(0.05)
+
+
+@contextlib.contextmanager
+def running(name: Name, folder: Path, **environment: str) -> Iterator[Service]:
+    """One service as a process, ready; ended afterwards."""
+    service = spawn(name, folder, **environment)
+    try:
+        wait_until_ready(service)
+        yield service
+    finally:
+        service.stop()
+
+
+@contextlib.contextmanager
+def processes(folder: Path, **environment: str) -> Iterator[Pair]:
+    """The pair as two processes on free ports, with keys and database in `folder`; logs are JSON lines."""
+    issuer, resource = f"http://127.0.0.1:{free_port()}", f"http://127.0.0.1:{free_port()}"
+    settings = {
+        "ISSUER": issuer,
+        "ISSUER_PORT": issuer.rpartition(":")[2],
+        "ISSUER_RESOURCES": f"{resource}/mcp",
+        "ISSUER_LOG_FORMAT": "json",
+        "BASE_URL": resource,
+        "RESOURCE_PORT": resource.rpartition(":")[2],
+        "RESOURCE_LOG_FORMAT": "json",
+        **environment,
+    }
+    with contextlib.ExitStack() as stack:
+        services = {name: spawn(name, folder, **settings) for name in NAMES}
+        for service in services.values():
+            stack.callback(service.stop)
+        for service in services.values():
+            wait_until_ready(service)
+        yield Pair("processes", settings["ISSUER"], settings["BASE_URL"], folder / "keys", services)
+
+
+@contextlib.contextmanager
+def containers(**environment: str) -> Iterator[Pair]:
+    """The pair as docker-compose.yml runs it, in a project and on ports of its own."""
+    ports = {"ISSUER_PORT": str(free_port()), "RESOURCE_PORT": str(free_port())}
+    project = f"pair-test-{secrets.token_hex(4)}"
+
+    def compose(*arguments: str, check: bool = True) -> str:
+        done = subprocess.run(
+            ["docker", "compose", "--project-name", project, *arguments],
+            cwd=ROOT,
+            env=clean_environment(**ports, **environment),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if check and done.returncode:
+            raise RuntimeError(f"docker compose {' '.join(arguments)}:\n{done.stderr[-4000:]}")
+        return done.stdout
+
+    def service(name: Name) -> Service:
+        origin = f"http://127.0.0.1:{ports[f'{name.upper()}_PORT']}"
+        read = functools.partial(compose, "logs", "--no-color", "--no-log-prefix", name)
+        return Service(name, origin, read, functools.partial(compose, "stop", name), ROOT)
+
+    try:
+        compose("up", "--build", "--wait")
+        services = {name: service(name) for name in NAMES}
+        issuer, resource = (services[name].origin for name in NAMES)
+        yield Pair("containers", issuer, resource, ROOT / "keys", services)
+    finally:
+        compose("down", "--volumes", "--timeout", "10", check=False)
