@@ -1,0 +1,40 @@
+// What the TypeScript drivers share: arguments, the work done once connected, one JSON line as the answer.
+import { parseArgs } from "node:util";
+
+export const { values: options } = parseArgs({
+  options: {
+    url: { type: "string" }, // the MCP endpoint
+    transport: { type: "string", default: "http" }, // http | sse
+    era: { type: "string", default: "legacy" }, // legacy | auto
+    token: { type: "string" }, // a bearer token, or
+    store: { type: "string" }, // the file that keeps OAuth credentials between starts
+  },
+});
+
+/** Lists the tools and calls each. */
+export async function useTools(client) {
+  const call = async (name, args = {}) => {
+    const result = await client.callTool({ name, arguments: args });
+    if (result.isError) throw new Error(result.content[0].text);
+    return result.structuredContent?.result ?? result.structuredContent ?? result.content[0].text;
+  };
+  const { tools } = await client.listTools();
+  return {
+    tools: tools.map((tool) => tool.name),
+    hello: await call("hello", { name: "Ada" }),
+    sum: await call("add_numbers", { a: 2, b: 3 }),
+    whoami: await call("whoami"),
+  };
+}
+
+/** Prints `{"result": ...}`, or `{"error": ...}` and exits with 1. */
+export async function answer(work) {
+  try {
+    console.log(JSON.stringify({ result: await work() }));
+    process.exit(0);
+  } catch (error) {
+    const { name, message, code, status } = error;
+    console.log(JSON.stringify({ error: { name: error.constructor?.name ?? name, message, code, status } }));
+    process.exit(1);
+  }
+}
