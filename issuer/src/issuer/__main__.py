@@ -7,14 +7,15 @@ import sys
 from collections.abc import Sequence
 
 from issuer import __version__
-from issuer.commands import client, key, serve, token
+from issuer.commands import client, key, serve, token, user
 from issuer.errors import OAuthError
 from issuer.keys import BadKey
+from issuer.people import PersonError
 from issuer.settings import SettingsError
 from issuer.storage.schema import SchemaError
 from issuer.store import StoreUnavailable
 
-COMMANDS = (serve, token, client, key)
+COMMANDS = (serve, token, client, user, key)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -31,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = parser().parse_args(argv)
     try:
         sys.exit(arguments.run(arguments) or 0)
-    except (SettingsError, BadKey, SchemaError, StoreUnavailable) as error:
+    except (SettingsError, BadKey, PersonError, SchemaError, StoreUnavailable) as error:
         sys.exit(f"mcp-issuer: {error}")
     except OAuthError as error:
         sys.exit(f"mcp-issuer: {error.description}")

@@ -117,7 +117,7 @@ def error(
     details: Sequence[tuple[str, str]] = (),
     request_id: str | None = None,
 ) -> HTMLResponse:
-    """What went wrong and the way out. `details` may repeat what was sent, in development only and cut by the caller."""
+    """What went wrong and the way out. `details` may repeat what was sent: in development only, cut by the caller."""
     return page("error", status=status, title=title, explain=explain, fix=fix, details=details, request_id=request_id)
 
 
