@@ -16,7 +16,20 @@ from fastapi_swagger import patch_fastapi
 from loguru import logger
 
 from issuer import bootstrap, keys, sweep
-from issuer.endpoints import authorize, dev_token, discovery, health, jwks, register, token
+from issuer.endpoints import (
+    account,
+    authorize,
+    consent,
+    dev_token,
+    discovery,
+    health,
+    jwks,
+    login,
+    logout,
+    register,
+    token,
+    userinfo,
+)
 from issuer.guard import Guard, networks
 from issuer.request_log import RequestLog
 from issuer.server import Server
@@ -28,9 +41,19 @@ from issuer.web import errors
 from issuer.web.cors import OpenCors
 
 # Every endpoint, in the order of the documentation. What is not here does not exist, in discovery either.
-ENDPOINTS: tuple[ModuleType, ...] = (authorize, token, jwks, register)
+ENDPOINTS: tuple[ModuleType, ...] = (
+    authorize,
+    login,
+    consent,
+    token,
+    userinfo,
+    logout,
+    account,
+    jwks,
+    register,
+)
 DEVELOPMENT: tuple[ModuleType, ...] = (dev_token,)
-OPEN_TO_BROWSERS = (jwks.PATH, register.PATH, "/token", "/revoke", "/introspect")
+OPEN_TO_BROWSERS = (jwks.PATH, register.PATH, token.PATH, userinfo.PATH)
 
 
 def now() -> int:

@@ -1,4 +1,4 @@
-"""The rows that a start makes sure of: the confidential client of CLIENT_ID and CLIENT_SECRET."""
+"""The rows that a start makes sure of: the client of CLIENT_ID and CLIENT_SECRET, and in development alice and bob."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import dataclasses
 from loguru import logger
 
 from issuer import keys
-from issuer.model import Client, Secret
+from issuer.model import Client, Secret, User
 from issuer.protocol import secret
 from issuer.server import Server
 from issuer.settings import Settings
@@ -29,7 +29,8 @@ def client_secret(settings: Settings) -> str:
         return path.read_text().strip()
     except OSError as error:
         raise keys.BadKey(
-            f"{SECRET_FILE} cannot be read or written ({error.strerror}): set CLIENT_SECRET, or run `mcp-issuer key init`"
+            f"{SECRET_FILE} cannot be read or written ({error.strerror}):"
+            " set CLIENT_SECRET, or run `mcp-issuer key init`"
         ) from error
 
 
@@ -50,7 +51,7 @@ def _the_client(settings: Settings, digest: str, now: int) -> Client:
 
 
 async def first_rows(server: Server) -> None:
-    """Make or refresh the client; only the hash of its secret is stored."""
+    """Make or refresh them; of the secret only its hash is stored."""
     settings, now = server.settings, server.now()
     digest = secret.digest(client_secret(settings))
 
@@ -60,6 +61,9 @@ async def first_rows(server: Server) -> None:
             tx.clients.put(_the_client(settings, digest, now))
         elif known.secrets[-1:] != (Secret(digest),):
             tx.clients.put(dataclasses.replace(known, secrets=(Secret(digest),)))
+        # Without a password nobody signs in as them where development is over.
+        for name in settings.quick_people:
+            tx.users.add(User(subject=name, username=name, created_at=now, name=name.capitalize()))
 
     await server.store.write(work)
 

@@ -111,7 +111,7 @@ def read_key(path: Path) -> Key:
     }
     if not fits[alg]:
         raise BadKey(f"{path.name}: not a key for {alg} (RSA of 2048 bits or more, EC P-256 or Ed25519, as named)")
-    public = ALGORITHMS[alg].to_jwk(private.public_key(), as_dict=True)  # type: ignore[union-attr]
+    public = ALGORITHMS[alg].to_jwk(private.public_key(), as_dict=True)
     public.pop("key_ops", None)
     kid = thumbprint(public)
     return Key(starts_at, alg, kid, private, {**public, "kid": kid, "use": "sig", "alg": alg}, {})  # type: ignore[arg-type]

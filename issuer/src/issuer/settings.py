@@ -170,6 +170,11 @@ class Settings(BaseModel):
         return self.loopback
 
     @property
+    def quick_people(self) -> tuple[str, ...]:
+        """In development, the people who sign in with one click and no password."""
+        return ("alice", "bob") if self.development else ()
+
+    @property
     def resources(self) -> Mapping[str, str]:
         """The audience that each resource stands for."""
         if self.AUDIENCE:

@@ -155,7 +155,7 @@ class Transaction(Protocol):
 
 class Store(Protocol):
     async def write(self, work: Callable[[Transaction], T]) -> T:
-        """Run `work` in one transaction and commit it durably. Raises StoreUnavailable; `work`'s own errors roll back."""
+        """Run `work` in one transaction and commit it durably. What `work` raises rolls back."""
 
     async def read(self, work: Callable[[Transaction], T]) -> T:
         """Run `work` in one transaction that writes nothing."""

@@ -33,7 +33,7 @@ def add_to(commands: Any) -> None:
     kind.add_argument("--public", action="store_true", help="no secret: a program on people's machines (default)")
     kind.add_argument("--confidential", action="store_true", help="has a secret: a program on a server")
     add.add_argument("--scope", help="scopes parted by spaces")
-    add.add_argument("--grant", action="append", default=[], choices=sorted(registry.ALL), help="may be repeated")
+    add.add_argument("--grant", action="append", default=[], choices=sorted(registry.GRANTS), help="may be repeated")
     add.set_defaults(run=add_client)
     remove = actions.add_parser("remove", help="remove a client and end all that was granted to it")
     remove.add_argument("client_id")
@@ -87,7 +87,7 @@ def add_client(arguments: argparse.Namespace) -> None:
         id=arguments.id or secret.invent_id(secret.CLIENT_ID),
         origin="operator",
         now=app.now(),
-        grants=registry.ALL,
+        grants=frozenset(registry.GRANTS),
     )
     answer: dict[str, Any] = client_metadata.describe(client)
     if confidential:

@@ -1,14 +1,22 @@
-"""The authorization endpoint (OAuth 2.1 §4.1.1)."""
+"""The authorization endpoint (OAuth 2.1 §4.1.1). GET changes nothing a client could notice: clients send it twice."""
 
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlencode
 
-from fastapi import APIRouter
-from starlette.responses import Response
+from fastapi import APIRouter, Request
+from starlette.responses import RedirectResponse, Response
 
-from issuer.errors import TemporarilyUnavailable
+from issuer.errors import InvalidRequest
+from issuer.keys import ALGORITHMS
+from issuer.protocol import authorization, pkce
+from issuer.protocol.scope import OPENID
+from issuer.server import server_of
 from issuer.settings import Settings
+from issuer.web.form import parse, read_form
+from issuer.web.interaction import proceed
+from issuer.web.page_error import PageError
 
 router = APIRouter(tags=["authorization"])
 PATH = "/authorize"
@@ -18,14 +26,41 @@ def metadata(settings: Settings) -> dict[str, Any]:
     return {
         "authorization_endpoint": settings.ISSUER + PATH,
         "response_types_supported": ["code"],
-        "code_challenge_methods_supported": ["S256"],
-        "scopes_supported": list(settings.ISSUER_SCOPES),
+        "response_modes_supported": list(authorization.RESPONSE_MODES),
+        "code_challenge_methods_supported": [pkce.METHOD],
+        "authorization_response_iss_parameter_supported": True,
+        "prompt_values_supported": list(authorization.PROMPTS),
+        "scopes_supported": [*settings.ISSUER_SCOPES, *OPENID],
+        "request_parameter_supported": False,
+        "request_uri_parameter_supported": False,
         "subject_types_supported": ["public"],
-        "id_token_signing_alg_values_supported": ["RS256"],
+        "id_token_signing_alg_values_supported": list(ALGORITHMS),
+        "claims_supported": ["sub", "name", "preferred_username", "email", "auth_time", "nonce", "sid", "at_hash"],
     }
 
 
-@router.api_route(PATH, methods=["GET", "POST"])
-async def authorize() -> Response:
-    """Refuses: signing in comes with the next version."""
-    raise TemporarilyUnavailable("signing in is not there yet: use a development token")
+@router.get(PATH)
+async def authorize(request: Request) -> Response:
+    """Ask the person: a page to sign in or to consent, or the redirect back with a code or an error."""
+    server = server_of(request)
+    try:
+        form = parse(request.scope["query_string"])
+    except InvalidRequest as error:
+        raise PageError(
+            400,
+            "The request cannot be read",
+            error.description[:1].upper() + error.description[1:] + ".",
+            "Go back to the program that sent you here and connect again.",
+        ) from None
+    return await proceed(request, server, form, fresh=False)
+
+
+@router.post(PATH)
+async def authorize_by_post(request: Request) -> Response:
+    """The same by form (OpenID Connect Core §3.1.2.1): starts again as GET, so that cookies count as usual."""
+    form = await read_form(request)
+    return RedirectResponse(
+        f"{server_of(request).settings.ISSUER}{PATH}?{urlencode(form.items())}",
+        303,
+        headers={"Cache-Control": "no-store"},
+    )

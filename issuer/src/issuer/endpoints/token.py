@@ -1,26 +1,60 @@
-"""The token endpoint (OAuth 2.1 §3.2)."""
+"""The token endpoint (OAuth 2.1 §3.2): authenticate the client, let its grant decide, mint."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter
-from starlette.responses import Response
+from fastapi import APIRouter, Request
+from starlette.responses import JSONResponse, Response
 
-from issuer.errors import TemporarilyUnavailable
+from issuer import log
+from issuer.errors import UnauthorizedClient, UnsupportedGrantType
+from issuer.grants.registry import GRANTS
+from issuer.grants.request import Lives, TokenRequest
+from issuer.model import Authorization
+from issuer.server import server_of
 from issuer.settings import Settings
+from issuer.store import Transaction
+from issuer.web import client_auth
+from issuer.web.errors import NO_STORE
+from issuer.web.form import read_form
 
-router = APIRouter(tags=["token"])
+router = APIRouter(tags=["tokens"])
 PATH = "/token"
+_EXAMPLE = {"grant_type": "client_credentials", "client_id": "mcp-client", "client_secret": "..."}
 
 
 def metadata(settings: Settings) -> dict[str, Any]:
     return {
         "token_endpoint": settings.ISSUER + PATH,
+        "grant_types_supported": list(GRANTS),
+        "token_endpoint_auth_methods_supported": list(client_auth.METHODS),
     }
 
 
-@router.api_route(PATH, methods=["POST"])
-async def token() -> Response:
-    """Refuses: signing in comes with the next version."""
-    raise TemporarilyUnavailable("signing in is not there yet: use a development token")
+@router.post(
+    PATH,
+    openapi_extra={"requestBody": {"content": {"application/x-www-form-urlencoded": {"example": _EXAMPLE}}}},
+)
+async def token(request: Request) -> Response:
+    """Exchange a grant for tokens: the token response of RFC 6749 §5.1, or an error of §5.2."""
+    server = server_of(request)
+    settings, now = server.settings, server.now()
+    form = await read_form(request)
+    grant_type = form.require("grant_type")
+    credentials = client_auth.read(request, form)
+    grant = GRANTS.get(grant_type)
+
+    def work(tx: Transaction) -> Authorization:
+        client = client_auth.authenticate(credentials, tx, now)
+        log.note(client_id=client.id)
+        if grant is None:
+            raise UnsupportedGrantType("grant_type is none of grant_types_supported in the metadata")
+        if grant_type not in client.grant_types:
+            raise UnauthorizedClient("the client is not registered for this grant_type")
+        lives = Lives(settings.ISSUER_REFRESH_IDLE_SECONDS, settings.ISSUER_REFRESH_TOTAL_SECONDS)
+        return grant.authorize(TokenRequest(client, form, settings.resources, lives, now), tx)
+
+    authorization = await server.transact(work, writes=grant is not None and grant.WRITES)
+    log.note(grant=grant_type, sub=authorization.subject)
+    return JSONResponse(server.mint.issue(authorization, now), headers=NO_STORE)

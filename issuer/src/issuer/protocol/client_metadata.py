@@ -1,4 +1,4 @@
-"""Client metadata (RFC 7591 §2, OpenID Connect Registration §2): what a client says of itself, checked and completed."""
+"""Client metadata (RFC 7591 §2, OpenID Connect Registration §2): what a client says of itself, checked."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ _PRIVATE_USE = re.compile(r"[a-z][a-z0-9+-]*(?:\.[a-z0-9+-]+)+")
 
 
 def check(uri: object) -> str:
-    """A redirect URI that may be registered, or why not. An allow-list: https, http on loopback, private-use schemes."""
+    """A redirect URI that may be registered, or why not: https, http on loopback, private-use schemes."""
     if not isinstance(uri, str) or not uri:
         raise InvalidRedirectUri("each redirect URI must be a non-empty string")
     if len(uri) > _LONGEST or not _URI.fullmatch(uri) or re.search(r"%(?![0-9A-Fa-f]{2})", uri):

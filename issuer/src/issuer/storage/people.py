@@ -12,8 +12,8 @@ _SESSION = "digest, sid, subject, auth_time, last_seen_at, expires_at"
 
 
 def _user(row: Row) -> User:
-    *columns, disabled = row
-    return User(*columns, bool(disabled))
+    subject, username, created_at, password_hash, name, email, disabled = row
+    return User(subject, username, created_at, password_hash, name, email, bool(disabled))
 
 
 @dataclass(frozen=True, slots=True)

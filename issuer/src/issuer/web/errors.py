@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse, Response
 from issuer import log
 from issuer.errors import OAuthError, TemporarilyUnavailable
 from issuer.store import StoreUnavailable
+from issuer.web.page_error import PageError
 
 NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 _REASONS = {404: "there is nothing at this address", 405: "this address does not answer to that method"}
@@ -36,6 +37,10 @@ def install(app: FastAPI) -> None:
     async def on_oauth_error(_: Request, error: Any) -> Response:
         return oauth_error(error)
 
+    async def on_page_error(_: Request, error: Any) -> Response:
+        page: Response = error.response()
+        return page
+
     async def on_store_unavailable(_: Request, error: Any) -> Response:
         return oauth_error(unavailable(error))
 
@@ -48,5 +53,6 @@ def install(app: FastAPI) -> None:
         return JSONResponse(body, error.status_code, headers={**NO_STORE, **(error.headers or {})})
 
     app.add_exception_handler(OAuthError, on_oauth_error)
+    app.add_exception_handler(PageError, on_page_error)
     app.add_exception_handler(StoreUnavailable, on_store_unavailable)
     app.add_exception_handler(HTTPException, on_http_exception)

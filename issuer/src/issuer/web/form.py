@@ -7,7 +7,7 @@ are not UTF-8 are refused, not replaced: two different secrets must never become
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from urllib.parse import unquote_to_bytes
 
 from fastapi import Request
@@ -17,7 +17,7 @@ from issuer.web.body import read_body
 
 _LONGEST = 64 * 1024
 _MOST_FIELDS = 100
-_REPEATABLE = frozenset({"resource", "scope_choice"})
+_REPEATABLE = frozenset({"resource"})
 _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _MEDIA_TYPE = re.compile(rb"application/x-www-form-urlencoded(?:\s*;\s*charset=\"?utf-8\"?)?\s*", re.IGNORECASE)
 
@@ -25,14 +25,14 @@ _MEDIA_TYPE = re.compile(rb"application/x-www-form-urlencoded(?:\s*;\s*charset=\
 class Form:
     """The parameters of a request. `repeated` names those that were sent twice and must not be."""
 
-    def __init__(self, pairs: Iterator[tuple[str, str]]) -> None:
+    def __init__(self, pairs: Iterable[tuple[str, str]], repeatable: Collection[str] = _REPEATABLE) -> None:
         self._values: dict[str, str] = {}
         self._lists: dict[str, list[str]] = {}
         self.repeated: set[str] = set()
         for name, value in pairs:
             if not value:
                 continue
-            if name in _REPEATABLE:
+            if name in repeatable:
                 self._lists.setdefault(name, []).append(value)
             elif name in self._values:
                 self.repeated.add(name)
@@ -57,13 +57,13 @@ class Form:
         return [*self._values.items(), *((n, v) for n, values in self._lists.items() for v in values)]
 
 
-def parse(raw: bytes) -> Form:
+def parse(raw: bytes, repeatable: Collection[str] = _REPEATABLE) -> Form:
     """Read `application/x-www-form-urlencoded` bytes."""
     if len(raw) > _LONGEST or raw.count(b"&") >= _MOST_FIELDS:
         raise InvalidRequest(f"too many parameters: {_MOST_FIELDS} of {_LONGEST // 1024} KB in all are the most")
     if _BAD_ESCAPE.search(raw):
         raise InvalidRequest("a percent sign must be followed by two hexadecimal digits")
-    return Form(_pairs(raw))
+    return Form(_pairs(raw), repeatable)
 
 
 def _pairs(raw: bytes) -> Iterator[tuple[str, str]]:
@@ -85,48 +85,24 @@ def _text(raw: bytes) -> str:
     return text
 
 
-async def read_form(request: Request) -> Form:
+async def read_form(request: Request, repeatable: Collection[str] = _REPEATABLE) -> Form:
     """The form that a request carries in its body; repeated parameters are refused."""
     kinds = [value for name, value in request.scope["headers"] if name == b"content-type"]
     if len(kinds) != 1 or not _MEDIA_TYPE.fullmatch(kinds[0]):
         raise UnsupportedMediaType("send the parameters as application/x-www-form-urlencoded, in UTF-8")
-    form = parse(await read_body(request, _LONGEST))
+    form = parse(await read_body(request, _LONGEST), repeatable)
     if form.repeated:
         raise InvalidRequest("a parameter was sent more than once: " + named(form.repeated))
     return form
 
 
-_OURS = frozenset(
-    [
-        "grant_type",
-        "code",
-        "redirect_uri",
-        "code_verifier",
-        "client_id",
-        "client_secret",
-        "refresh_token",
-        "scope",
-        "client_assertion",
-        "client_assertion_type",
-        "token",
-        "token_type_hint",
-        "response_type",
-        "state",
-        "code_challenge",
-        "code_challenge_method",
-        "nonce",
-        "prompt",
-        "max_age",
-        "login_hint",
-        "response_mode",
-        "request",
-        "request_uri",
-        "sub",
-        "expires_in",
-    ]
+_OURS = (
+    " grant_type code redirect_uri code_verifier client_id client_secret refresh_token scope client_assertion"
+    " client_assertion_type token token_type_hint response_type state code_challenge code_challenge_method nonce"
+    " prompt max_age login_hint response_mode request request_uri sub expires_in "
 )
 
 
 def named(names: set[str]) -> str:
     """Names of the protocol's own parameters; a name that somebody made up is not repeated to anybody."""
-    return " ".join(sorted(names & _OURS)) or "one that this endpoint does not know"
+    return " ".join(sorted(name for name in names if f" {name} " in _OURS)) or "one that this endpoint does not know"

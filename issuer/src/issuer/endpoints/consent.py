@@ -1,0 +1,95 @@
+"""Consent: the person's yes, no, or part of it (OAuth 2.1 §4.1.1, §7.12)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Request
+from starlette.responses import RedirectResponse, Response
+
+from issuer import log
+from issuer.errors import AccessDenied
+from issuer.grants import authorization_code
+from issuer.server import Server, server_of
+from issuer.settings import Settings
+from issuer.store import Transaction
+from issuer.web import browser, pages
+from issuer.web.form import Form, parse, read_form
+from issuer.web.interaction import Refused, code_for, look, proceed
+from issuer.web.page_error import start_again
+from issuer.web.passage import Passage, resume
+from issuer.web.redirect import Redirect
+
+router = APIRouter(include_in_schema=False)
+PATH = "/consent"
+
+
+def metadata(settings: Settings) -> dict[str, Any]:
+    return {}
+
+
+@router.get(PATH)
+async def after_login(request: Request) -> Response:
+    """Where a login leads: the request is taken up again by the person who has just signed in for it."""
+    server = server_of(request)
+    passage = resume(request, server, parse(request.scope["query_string"]).get("transaction"), "consent")
+    return await proceed(request, server, passage.form(), fresh=passage.fresh)
+
+
+@dataclass(frozen=True, slots=True)
+class _Granted:
+    redirect: Redirect
+    code: str
+
+
+@router.post(PATH)
+async def consent(request: Request) -> Response:
+    """The decision: `approve`, `deny`, `show` (approve, and show the callback URL) or `switch` (another person)."""
+    server = server_of(request)
+    browser.refuse_cross_site(request, server.settings)
+    answer = await read_form(request, repeatable={"scope"})
+    passage = resume(request, server, answer.get("transaction"), "consent")
+    decision = answer.get("decision")
+    if decision == "switch":
+        return _switch(server, passage)
+    outcome = await server.transact(lambda tx: _decide(passage, answer, server, tx))
+    if isinstance(outcome, Refused):
+        return outcome.redirect.error(outcome.error)
+    log.note(client_id=outcome.redirect.client.id, decision=decision)
+    if decision == "show" and outcome.redirect.loopback:
+        return pages.callback(
+            url=outcome.redirect.url({"code": outcome.code}),
+            client_name=outcome.redirect.client.name or outcome.redirect.client.id,
+            seconds=server.settings.ISSUER_CODE_SECONDS,
+        )
+    return outcome.redirect.code(outcome.code)
+
+
+def _decide(passage: Passage, answer: Form, server: Server, tx: Transaction) -> _Granted | Refused:
+    """Look again, use the passage up, and store the code: all or nothing, once."""
+    settings, now = server.settings, server.now()
+    situation = look(passage.form(), settings, passage.session, now, tx)
+    passage.spend(tx)
+    if isinstance(situation, Refused):
+        return situation
+    if situation.signed_in is None:
+        raise start_again()
+    ticked = answer.all("scope")
+    granted = tuple(token for token in situation.asked.scope if token in ticked)
+    if answer.get("decision") not in ("approve", "show") or not granted:
+        return Refused(situation.redirect, AccessDenied("the person said no"))
+    client, user = situation.redirect.client, situation.signed_in.user
+    if client.trusted:
+        resources = " ".join(situation.asked.resources)
+        tx.consents.add(user.subject, client.id, situation.redirect.uri, resources, granted, now)
+    code = code_for(situation, settings, granted, situation.signed_in, now)
+    return _Granted(situation.redirect, authorization_code.issue(code, tx))
+
+
+def _switch(server: Server, passage: Passage) -> Response:
+    """Start again, asking who it is."""
+    kept = [(name, value) for name, value in passage.request if name != "prompt"]
+    query = urlencode([*kept, ("prompt", "select_account")])
+    return RedirectResponse(f"{server.settings.ISSUER}/authorize?{query}", 303, headers={"Cache-Control": "no-store"})

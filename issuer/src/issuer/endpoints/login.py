@@ -1,0 +1,123 @@
+"""Signing in: `POST /login`, the one place where a password is tried."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from typing import Any
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Request
+from starlette.responses import RedirectResponse, Response
+
+from issuer import log, people
+from issuer.model import User
+from issuer.server import Server, server_of
+from issuer.settings import Settings
+from issuer.store import Transaction
+from issuer.web import browser, pages, session
+from issuer.web.form import Form, read_form
+from issuer.web.passage import Begin, Passage, resume
+
+router = APIRouter(include_in_schema=False)
+PATH = "/login"
+_MOST_FAILURES = 5
+_WINDOW = 300
+
+
+def metadata(settings: Settings) -> dict[str, Any]:
+    return {}
+
+
+@router.post(PATH)
+async def login(request: Request) -> Response:
+    """Try a username and password, or a development person, and go on with what the person came for."""
+    server = server_of(request)
+    browser.refuse_cross_site(request, server.settings)
+    form = await read_form(request)
+    passage = resume(request, server, form.get("transaction"), "login")
+    person = form.get("person")
+    if person is not None and person in server.settings.quick_people:
+        user = await server.store.read(lambda tx: tx.users.named(person))
+    else:
+        answer = await _try_password(request, server, form, passage)
+        if isinstance(answer, Response):
+            return answer
+        user = answer
+    if user is None or user.disabled:
+        log.note(error="login_failed")
+        return _again(server, passage, form, failed=True)
+    return await _go_on(request, server, passage, user)
+
+
+async def _try_password(request: Request, server: Server, form: Form, passage: Passage) -> User | Response | None:
+    """The person, or the page again. Whether the name is known makes no difference in answer or time."""
+    now = server.now()
+    username = _username(form)
+    key = f"login:{username}:{request.client.host if request.client else ''}"
+
+    def look(tx: Transaction) -> tuple[User | None, int, int]:
+        return (tx.users.named(username) if username else None, *tx.limits.count(key, now))
+
+    user, failures, ends_at = await server.store.read(look)
+    if failures >= _MOST_FAILURES:
+        log.note(error="too_many_failures")
+        return _again(server, passage, form, retry_after=max(1, ends_at - now))
+    checked = await asyncio.to_thread(people.check_password, user, form.get("password") or "")
+
+    def note(tx: Transaction) -> None:
+        if not checked.ok:
+            tx.limits.hit(key, _WINDOW, now)
+            return
+        tx.limits.clear(key)
+        current = tx.users.get(user.subject) if user else None
+        # Only over the hash that was checked: the password may have been changed meanwhile.
+        if checked.rehash and current and user and current.password_hash == user.password_hash:
+            tx.users.put(dataclasses.replace(current, password_hash=checked.rehash))
+
+    await server.store.write(note)
+    return user if checked.ok else None
+
+
+def _username(form: Form) -> str:
+    """The name as it is looked up; what cannot be one finds nobody, after the same work."""
+    try:
+        return people.normal_username(form.get("username") or "")
+    except people.PersonError:
+        return ""
+
+
+def _again(
+    server: Server, passage: Passage, form: Form, *, failed: bool = False, retry_after: int | None = None
+) -> Response:
+    return pages.sign_in(
+        transaction=passage.sealed(server),
+        login_hint=(form.get("username") or "")[:64] or None,
+        quick_people=server.settings.quick_people,
+        failed=failed,
+        retry_after=retry_after,
+    )
+
+
+async def _go_on(request: Request, server: Server, passage: Passage, user: User) -> Response:
+    """A new session, never the old one under a new name, and on to consent or to the account page."""
+    settings = server.settings
+    old = browser.cookie(request, settings, "session")
+
+    def work(tx: Transaction) -> tuple[str, str]:
+        passage.spend(tx)
+        value, made = session.make(user, settings, server.now())
+        if old:
+            tx.sessions.remove(old)
+        tx.sessions.add(made)
+        return value, made.digest
+
+    value, digest = await server.store.write(work)
+    log.note(sub=user.subject)
+    onward = f"{settings.ISSUER}/account"
+    if passage.request:
+        following = Begin(request, server).passage("consent", passage.form(), digest, fresh=True)
+        onward = f"{settings.ISSUER}/consent?{urlencode({'transaction': following.sealed(server)})}"
+    response = RedirectResponse(onward, 303, headers={"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"})
+    session.set_cookie(response, settings, value)
+    return response

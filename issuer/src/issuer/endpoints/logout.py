@@ -1,0 +1,89 @@
+"""Signing out: RP-initiated logout (OpenID Connect RP-Initiated Logout 1.0 §2, §3). The person is always asked."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from issuer.protocol import redirect_uri
+from issuer.server import Server, server_of
+from issuer.settings import Settings
+from issuer.store import Transaction
+from issuer.tokens import ID
+from issuer.web import browser, pages, session
+from issuer.web.form import Form, parse, read_form
+from issuer.web.passage import Begin, resume
+
+router = APIRouter(include_in_schema=False)
+PATH = "/logout"
+
+
+def metadata(settings: Settings) -> dict[str, Any]:
+    return {"end_session_endpoint": settings.ISSUER + PATH}
+
+
+@router.get(PATH)
+async def ask(request: Request) -> Response:
+    """The question whether to sign out; another site that merely loads this address ends nothing."""
+    return await _ask(request, parse(request.scope["query_string"]))
+
+
+@router.post(PATH)
+async def answer(request: Request) -> Response:
+    """The person's answer, or the same question when a client posts its request."""
+    server = server_of(request)
+    form = await read_form(request)
+    if form.get("transaction") is None:
+        return await _ask(request, form)
+    settings = server.settings
+    browser.refuse_cross_site(request, settings)
+    passage = resume(request, server, form.get("transaction"), "logout")
+
+    def work(tx: Transaction) -> tuple[str | None, str | None]:
+        passage.spend(tx)
+        if passage.session:
+            tx.sessions.remove(passage.session)
+        return _return_to(passage.form(), server, tx)
+
+    name, return_to = await server.store.write(work)
+    response = pages.signed_out(client_name=name, return_to=return_to)
+    session.clear_cookie(response, settings)
+    return response
+
+
+async def _ask(request: Request, form: Form) -> Response:
+    server = server_of(request)
+    settings, now = server.settings, server.now()
+    digest = browser.cookie(request, settings, "session")
+    signed_in = await server.store.read(lambda tx: session.current(digest, tx, settings, now))
+    if signed_in is None:
+        name, return_to = await server.store.read(lambda tx: _return_to(form, server, tx))
+        return pages.signed_out(client_name=name, return_to=return_to)
+    begin = Begin(request, server)
+    kept = Form([(n, v) for n, v in form.items() if n in _KEPT])
+    sealed = begin.passage("logout", kept, signed_in.session.digest).sealed(server)
+    person = signed_in.user.name or signed_in.user.username
+    return begin.remember(pages.confirm_sign_out(transaction=sealed, person=person))
+
+
+_KEPT = frozenset({"id_token_hint", "post_logout_redirect_uri", "state", "client_id"})
+
+
+def _return_to(form: Form, server: Server, tx: Transaction) -> tuple[str | None, str | None]:
+    """The client that asked, proven by an ID token of ours, and where the person may go on to: a link, no redirect."""
+    hint, asked = form.get("id_token_hint"), form.get("post_logout_redirect_uri")
+    claims = server.mint.read(hint, ID, server.now()) if hint else None
+    if claims is None or form.get("client_id") not in (None, claims.get("aud")):
+        return None, None
+    client = tx.clients.get(str(claims.get("aud")))
+    if client is None:
+        return None, None
+    registered = tuple(client.metadata.get("post_logout_redirect_uris", ()))
+    if asked is None or not redirect_uri.registered(asked, registered):
+        return client.name, None
+    state = form.get("state")
+    separator = "&" if "?" in asked else "?"
+    return client.name, asked + (separator + urlencode({"state": state}) if state else "")

@@ -1,0 +1,111 @@
+"""Client authentication (RFC 6749 §2.3, OAuth 2.1 §2.4): exactly one method, the registered one.
+
+An unknown client and a wrong secret get the same answer after the same work. Repeated wrong secrets close the pair
+of client and address for a while, never the client alone: nobody can lock another's client out.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from dataclasses import dataclass
+from urllib.parse import unquote_to_bytes
+
+from fastapi import Request
+
+from issuer.errors import InvalidClient, InvalidRequest, TooManyRequests
+from issuer.model import AuthMethod, Client
+from issuer.protocol import secret
+from issuer.store import Transaction
+from issuer.web.form import Form
+
+METHODS: tuple[AuthMethod, ...] = ("none", "client_secret_basic", "client_secret_post")
+_MOST_FAILURES = 20
+_WINDOW = 300
+_CHALLENGE = {"WWW-Authenticate": 'Basic realm="issuer", charset="UTF-8"'}
+_NOBODY = secret.digest("")
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What a request presents. `secrets` holds the secret as sent and, for Basic, percent-decoded: clients do both."""
+
+    method: AuthMethod
+    client_id: str
+    secrets: tuple[str, ...]
+    address: str
+
+
+def read(request: Request, form: Form) -> Credentials:
+    """The credentials of a request, from `Authorization: Basic` or the form, and not from both."""
+    address = request.client.host if request.client else ""
+    header = request.headers.get("authorization")
+    client_id, plain = form.get("client_id"), form.get("client_secret")
+    if form.get("client_assertion") or form.get("client_assertion_type"):
+        raise InvalidClient("client_assertion is not supported here", headers=_CHALLENGE)
+    if header is None:
+        if client_id is None:
+            raise InvalidClient("client_id is missing, and there is no Authorization header", headers=_CHALLENGE)
+        if plain is None:
+            return Credentials("none", client_id, (), address)
+        return Credentials("client_secret_post", client_id, (plain,), address)
+    if plain is not None:
+        raise InvalidRequest("authenticate once: by Authorization header or client_secret, not by both")
+    named, secrets = _basic(header)
+    if client_id is not None and client_id not in named:
+        raise InvalidRequest("client_id differs from the one in the Authorization header")
+    return Credentials("client_secret_basic", client_id or named[-1], secrets, address)
+
+
+def _basic(header: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Id and secret as sent and as decoded (RFC 6749 §2.3.1 percent-encodes them, half of all clients do not)."""
+    scheme, _, encoded = header.partition(" ")
+    try:
+        if scheme.lower() != "basic":
+            raise ValueError("not Basic")
+        raw = base64.b64decode(encoded.strip(" "), validate=True)
+        id, colon, plain = raw.partition(b":")
+        if not colon or not id or len(raw) > 4096:
+            raise ValueError("no colon")
+        both = _both(id), _both(plain)
+        if any("\0" in text for texts in both for text in texts):
+            raise ValueError("NUL")
+        return both
+    except (ValueError, binascii.Error):
+        raise InvalidClient("the Authorization header is not a well-formed Basic one", headers=_CHALLENGE) from None
+
+
+def _both(raw: bytes) -> tuple[str, ...]:
+    decoded = unquote_to_bytes(raw.replace(b"+", b" ")).decode()
+    return tuple(dict.fromkeys((raw.decode(), decoded)))
+
+
+def authenticate(credentials: Credentials, tx: Transaction, now: int) -> Client:
+    """The client that the credentials prove, or a refusal that does not say which part was wrong."""
+    client = tx.clients.get(credentials.client_id)
+    if credentials.method == "none":
+        if client is not None and client.auth_method == "none":
+            return client
+        raise _refused(credentials)
+    key = f"secret:{credentials.client_id[:200]}:{credentials.address}"
+    failures, ends_at = tx.limits.count(key, now)
+    if failures >= _MOST_FAILURES:
+        raise TooManyRequests(
+            "too many wrong secrets for this client from this address: try again later",
+            headers={"Retry-After": str(max(1, ends_at - now))},
+        )
+    stored = [s.digest for s in client.secrets if s.expires_at is None or s.expires_at > now] if client else []
+    # Always as many comparisons: an unknown client must not answer faster.
+    right = [secret.matches(plain, digest) for plain in credentials.secrets for digest in stored or [_NOBODY]]
+    if client is not None and stored and any(right) and client.auth_method == credentials.method:
+        return client
+    error = _refused(credentials)
+    error.remember = lambda tx: tx.limits.hit(key, _WINDOW, now)
+    raise error
+
+
+def _refused(credentials: Credentials) -> InvalidClient:
+    return InvalidClient(
+        "the client is unknown, its secret is wrong, or it is registered for another authentication method",
+        headers=_CHALLENGE if credentials.method == "client_secret_basic" else {},
+    )

@@ -1,0 +1,102 @@
+"""The answer to an authorization request, by redirect (OAuth 2.1 §4.1.2, RFC 9207, OAuth 2.0 Form Post Response Mode).
+
+Only `verify` makes a `Redirect`, so a redirect exists only where client and redirect URI have been verified; before
+that, whatever is wrong is shown to the person and nobody is redirected.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from starlette.responses import RedirectResponse, Response
+
+from issuer import log
+from issuer.errors import OAuthError
+from issuer.model import Client
+from issuer.protocol import authorization, redirect_uri
+from issuer.settings import Settings
+from issuer.store import Transaction
+from issuer.web import pages
+from issuer.web.form import Form
+from issuer.web.page_error import PageError
+
+_LONGEST_STATE = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Redirect:
+    """Where the answer goes. `state` goes back untouched."""
+
+    client: Client
+    uri: str
+    issuer: str
+    state: str | None
+    mode: authorization.ResponseMode
+
+    @property
+    def loopback(self) -> bool:
+        return redirect_uri.is_loopback(self.uri)
+
+    def code(self, code: str) -> Response:
+        return self._send({"code": code})
+
+    def error(self, error: OAuthError) -> Response:
+        log.note(error=error.code, detail=error.detail or error.description)
+        return self._send(error.body())
+
+    def url(self, answer: dict[str, str]) -> str:
+        """The redirect URI with the answer in its query; what was registered stays in front."""
+        return self.uri + ("&" if "?" in self.uri else "?") + urlencode(self._complete(answer))
+
+    def _complete(self, answer: dict[str, str]) -> dict[str, str]:
+        return {**answer, **({"state": self.state} if self.state is not None else {}), "iss": self.issuer}
+
+    def _send(self, answer: dict[str, str]) -> Response:
+        headers = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
+        if self.mode == "form_post":
+            return pages.form_post(action=self.uri, fields=list(self._complete(answer).items()))
+        return RedirectResponse(self.url(answer), 303, headers=headers)
+
+
+def verify(form: Form, settings: Settings, tx: Transaction) -> Redirect:
+    """Client and redirect URI of an authorization request, or a page that helps."""
+    sent = [(name, value) for name, value in form.items() if name in ("client_id", "redirect_uri")]
+    client_id, asked = form.get("client_id"), form.get("redirect_uri")
+    if {"client_id", "redirect_uri"} & form.repeated:
+        raise _unusable("The request names the program or its address twice.", sent, settings)
+    client = tx.clients.get(client_id) if client_id else None
+    if client is None:
+        raise PageError(
+            400,
+            "This program is not known here",
+            "The program that sent you here uses a client_id that this server does not have."
+            if client_id
+            else "The request does not say which program sent you here.",
+            "Remove the stored sign-in in that program and connect again: it will register anew.",
+            _details(sent, settings),
+        )
+    if asked is None and len(client.redirect_uris) == 1 and not redirect_uri.is_loopback(client.redirect_uris[0]):
+        asked = client.redirect_uris[0]
+    if asked is None or not redirect_uri.registered(asked, client.redirect_uris):
+        registered = [("registered", uri) for uri in client.redirect_uris]
+        raise _unusable("The address to return to is not registered for this program.", [*sent, *registered], settings)
+    state = form.get("state")
+    mode: authorization.ResponseMode = "form_post" if form.get("response_mode") == "form_post" else "query"
+    # A state that was sent twice has no right value, and one that is too long would not fit into a redirect.
+    usable = "state" not in form.repeated and (state is None or len(state) <= _LONGEST_STATE)
+    return Redirect(client, asked, settings.ISSUER, state if usable else None, mode)
+
+
+def _unusable(explain: str, sent: list[tuple[str, str]], settings: Settings) -> PageError:
+    return PageError(
+        400,
+        "The program asked to return to an unknown address",
+        explain,
+        "Register exactly the redirect_uri that the program sends, or connect again so that it registers anew.",
+        _details(sent, settings),
+    )
+
+
+def _details(sent: list[tuple[str, str]], settings: Settings) -> list[tuple[str, str]]:
+    return [(name, value[:200]) for name, value in sent] if settings.development else []
