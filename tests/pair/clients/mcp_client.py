@@ -12,7 +12,6 @@ from mcp import Client
 from mcp.client.auth import AuthorizationCodeResult, OAuthClientProvider
 from mcp.client.sse import sse_client
 from mcp.client.streamable_http import streamable_http_client
-from mcp.shared._httpx_utils import create_mcp_http_client
 from mcp.shared.auth import OAuthClientInformationFull, OAuthClientMetadata, OAuthToken
 from pydantic import AnyUrl
 from tests.pair.clients.driver import answer, parse, use_tools
@@ -88,13 +87,13 @@ async def main() -> dict[str, Any]:
     headers = {"Authorization": f"Bearer {options.token}"} if options.token else None
     async with Callback() as callback:
         auth: httpx2.Auth | None = oauth(options.url, Path(options.store), callback) if options.store else None
-        if options.transport == "sse":
-            transport = sse_client(options.url, headers=headers, auth=auth)
-        else:
-            http = create_mcp_http_client(headers=headers, auth=auth)
-            transport = streamable_http_client(options.url, http_client=http)
-        async with Client(transport, mode=options.era) as client:
-            return {**await use_tools(client, options.idle), "protocol": client.protocol_version}
+        async with httpx2.AsyncClient(headers=headers, auth=auth, timeout=30) as http:
+            if options.transport == "sse":
+                transport = sse_client(options.url, headers=headers, auth=auth)
+            else:
+                transport = streamable_http_client(options.url, http_client=http)
+            async with Client(transport, mode=options.era) as client:
+                return {**await use_tools(client, options.idle), "protocol": client.protocol_version}
 
 
 if __name__ == "__main__":
