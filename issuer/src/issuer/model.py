@@ -35,6 +35,10 @@ class Client:
     scope: Scope = ()
     resources: Resources = ()
     secrets: tuple[Secret, ...] = ()
+    registration: str | None = None
+    """The digest of the registration access token (RFC 7592 §3) that may change this client."""
+    introspects: Resources = ()
+    """The resources whose tokens this client may ask about (RFC 7662 §2.1): it is their resource server."""
     metadata: Mapping[str, Any] = field(default_factory=dict)
     """The remaining members as registered: `client_uri`, `jwks`, `jwks_uri`, `application_type` ..."""
 

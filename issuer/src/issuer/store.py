@@ -31,6 +31,12 @@ class Clients(Protocol):
         """Remove a client with all that was granted to it; False when there is none."""
 
     def all(self) -> list[Client]: ...
+    def registered_by(self, digest: str) -> Client | None:
+        """The client that the registration access token of this digest belongs to."""
+
+    def crowded(self, most: int) -> bool:
+        """Whether there are `most` or more clients that registered themselves."""
+
     def used(self, id: str, now: int) -> None:
         """Note that the client completed an authorization: it will not be swept as unused."""
 
@@ -97,6 +103,8 @@ class Consents(Protocol):
 
     def add(self, subject: str, client: str, redirect_uri: str, resource: str, scope: Scope, now: int) -> None: ...
     def remove(self, subject: str, client: str) -> None: ...
+    def forget(self, client: str) -> None:
+        """Nobody's consent to this client counts any more."""
 
 
 class Once(Protocol):

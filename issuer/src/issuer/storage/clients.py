@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from issuer.model import Client, Secret
 from issuer.storage.connection import Connection, Row
 
-_COLUMNS = "id, origin, created_at, document"
+_COLUMNS = "id, origin, created_at, registration, document"
 
 
 def _read(row: Row) -> Client:
-    id, origin, created_at, document = row
+    id, origin, created_at, registration, document = row
     d = json.loads(document)
     return Client(
         id=id,
@@ -26,6 +26,8 @@ def _read(row: Row) -> Client:
         scope=tuple(d["scope"]),
         resources=tuple(d["resources"]),
         secrets=tuple(Secret(*secret) for secret in d["secrets"]),
+        registration=registration,
+        introspects=tuple(d["introspects"]),
         metadata=d["metadata"],
     )
 
@@ -41,6 +43,7 @@ def _document(client: Client) -> str:
             "scope": client.scope,
             "resources": client.resources,
             "secrets": [(secret.digest, secret.expires_at) for secret in client.secrets],
+            "introspects": client.introspects,
             "metadata": dict(client.metadata),
         },
         separators=(",", ":"),
@@ -57,11 +60,14 @@ class Clients:
 
     def put(self, client: Client) -> None:
         self.db.run(
-            "INSERT INTO clients (id, origin, created_at, document) VALUES (:id, :origin, :created_at, :document)"
-            " ON CONFLICT (id) DO UPDATE SET origin = excluded.origin, document = excluded.document",
+            "INSERT INTO clients (id, origin, created_at, registration, document)"
+            " VALUES (:id, :origin, :created_at, :registration, :document)"
+            " ON CONFLICT (id) DO UPDATE SET origin = excluded.origin, registration = excluded.registration,"
+            " document = excluded.document",
             id=client.id,
             origin=client.origin,
             created_at=client.created_at,
+            registration=client.registration,
             document=_document(client),
         )
 
@@ -73,6 +79,15 @@ class Clients:
 
     def all(self) -> list[Client]:
         return [_read(row) for row in self.db.all(f"SELECT {_COLUMNS} FROM clients ORDER BY created_at, id")]
+
+    def registered_by(self, digest: str) -> Client | None:
+        row = self.db.one(f"SELECT {_COLUMNS} FROM clients WHERE registration = :digest", digest=digest)
+        return _read(row) if row else None
+
+    def crowded(self, most: int) -> bool:
+        # An offset reads so many index entries and no more, where a count would read them all.
+        sql = "SELECT 1 FROM clients WHERE origin = 'dynamic' LIMIT 1 OFFSET :skipped"
+        return self.db.one(sql, skipped=max(0, most - 1)) is not None
 
     def used(self, id: str, now: int) -> None:
         self.db.run("UPDATE clients SET last_used_at = :now WHERE id = :id", id=id, now=now)

@@ -130,3 +130,6 @@ class Consents:
             subject=subject,
             client=client,
         )
+
+    def forget(self, client: str) -> None:
+        self.db.run("DELETE FROM consents WHERE client_id = :client", client=client)

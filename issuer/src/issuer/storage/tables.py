@@ -36,6 +36,7 @@ clients = _table(
     _text("origin"),
     _time("created_at"),
     _time("last_used_at", optional=True),
+    Column("registration", Text, unique=True),
     _text("document"),
     Index("ix_clients_unused", "origin", "last_used_at", "created_at"),
 )

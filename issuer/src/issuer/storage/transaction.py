@@ -14,6 +14,12 @@ _SWEEPS = (
     ("codes", "digest", "expires_at < :now - 86400"),
     ("refresh_tokens", "digest", "expires_at < :now"),
     ("families", "id", "expires_at < :now"),
+    (
+        "clients",
+        "id",
+        "origin = 'dynamic' AND ((last_used_at IS NULL AND created_at < :now - 86400) OR (last_used_at < :now - 7776000"
+        " AND NOT EXISTS (SELECT 1 FROM families WHERE families.client_id = clients.id AND revoked_at IS NULL)))",
+    ),
     ("sessions", "digest", "expires_at < :now"),
     ("once", "key", "expires_at < :now"),
     ("limits", "key", "ends_at < :now"),

@@ -17,8 +17,10 @@ def upgrade() -> None:
         sa.Column("origin", sa.Text(), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("last_used_at", sa.BigInteger(), nullable=True),
+        sa.Column("registration", sa.Text(), nullable=True),
         sa.Column("document", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_clients")),
+        sa.UniqueConstraint("registration", name=op.f("uq_clients_registration")),
         sqlite_with_rowid=False,
     )
     with op.batch_alter_table("clients", schema=None) as batch_op:
