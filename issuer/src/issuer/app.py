@@ -23,10 +23,13 @@ from issuer.endpoints import (
     dev_token,
     discovery,
     health,
+    introspect,
     jwks,
     login,
     logout,
     register,
+    registration,
+    revoke,
     token,
     userinfo,
 )
@@ -46,14 +49,19 @@ ENDPOINTS: tuple[ModuleType, ...] = (
     login,
     consent,
     token,
+    revoke,
+    introspect,
     userinfo,
     logout,
     account,
     jwks,
     register,
+    registration,
 )
+SEAL = "seal"
+"""The name of the shared secret that seals what browsers and invited clients carry."""
 DEVELOPMENT: tuple[ModuleType, ...] = (dev_token,)
-OPEN_TO_BROWSERS = (jwks.PATH, register.PATH, token.PATH, userinfo.PATH)
+OPEN_TO_BROWSERS = tuple(m.PATH for m in (jwks, register, token, revoke, introspect, userinfo))
 
 
 def now() -> int:
@@ -82,7 +90,7 @@ async def opened(server: Server) -> AsyncIterator[Server]:
     """The same server with its store open, its first rows written and its shared secret known."""
     await server.store.open()
     try:
-        secret = await server.store.write(lambda tx: tx.shared_secret("seal", secrets.token_bytes(32)))
+        secret = await server.store.write(lambda tx: tx.shared_secret(SEAL, secrets.token_bytes(32)))
         await bootstrap.first_rows(server)
         yield dataclasses.replace(server, secret=secret)
     finally:

@@ -47,6 +47,7 @@ def _the_client(settings: Settings, digest: str, now: int) -> Client:
         scope=tuple(settings.ISSUER_SCOPES),
         resources=tuple(settings.resources),
         secrets=(Secret(digest),),
+        introspects=tuple(settings.resources) if settings.development else (),
     )
 
 

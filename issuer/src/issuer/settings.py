@@ -126,8 +126,15 @@ class Settings(BaseModel):
     ISSUER_CODE_SECONDS: int = Field(60, ge=5, le=600, description="Life of an authorization code")
     ISSUER_SESSION_IDLE_SECONDS: int = Field(8 * 3600, ge=60, description="A sign-in ends when unused this long")
     ISSUER_SESSION_TOTAL_SECONDS: int = Field(7 * 86400, ge=60, description="A sign-in ends after this, however used")
-    ISSUER_REGISTRATION: Literal["open", "off"] | None = Field(
-        None, description="Dynamic client registration; default: open in development, elsewhere off"
+    ISSUER_REGISTRATION: Literal["open", "token", "off"] | None = Field(
+        None,
+        description="Who may register: anyone, who brings an initial access token, nobody; "
+        "default: open in development, elsewhere off",
+    )
+    ISSUER_REGISTRATIONS_PER_MINUTE: int = Field(100, ge=1, description="Registrations a minute from one address")
+    ISSUER_MOST_CLIENTS: int = Field(10_000, ge=1, description="How many clients may have registered themselves")
+    ISSUER_ASSERTION_AUD_TOKEN_ENDPOINT: bool = Field(
+        False, description="Also take client assertions whose `aud` is the token endpoint instead of the issuer"
     )
     ISSUER_AUTO_APPROVE: str | None = Field(
         None,
@@ -186,8 +193,8 @@ class Settings(BaseModel):
         return self.ISSUER_DEFAULT_SCOPE or (next(iter(self.ISSUER_SCOPES)),)
 
     @property
-    def registration_open(self) -> bool:
-        return self.ISSUER_REGISTRATION == "open" if self.ISSUER_REGISTRATION else self.development
+    def registration(self) -> Literal["open", "token", "off"]:
+        return self.ISSUER_REGISTRATION or ("open" if self.development else "off")
 
     @property
     def docs(self) -> bool:

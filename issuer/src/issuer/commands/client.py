@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import dataclasses
 import json
-from collections.abc import Callable
-from typing import Any, TypeVar
+import secrets
+from typing import Any
 
 from issuer import app, settings
+from issuer.commands.database import in_store
 from issuer.grants import registry
-from issuer.model import Secret
+from issuer.model import Client, Secret
 from issuer.protocol import client_metadata, secret
-from issuer.storage import schema
 from issuer.store import Transaction
-
-T = TypeVar("T")
+from issuer.web import invitation
+from issuer.web.credentials import new_secret
 
 
 def add_to(commands: Any) -> None:
@@ -25,35 +24,35 @@ def add_to(commands: Any) -> None:
     show = actions.add_parser("show", help="a client's metadata as JSON")
     show.add_argument("client_id")
     show.set_defaults(run=show_client)
-    add = actions.add_parser("add", help="register a client; its secret is printed once")
+    _add_to_add(actions.add_parser("add", help="register a client; its secret is printed once"))
+    rotate = actions.add_parser("rotate", help="give a client a new secret; the old one goes on for a while")
+    rotate.add_argument("client_id")
+    rotate.add_argument("--overlap", type=int, default=3600, metavar="SECONDS", help="life of the old one (3600)")
+    rotate.set_defaults(run=rotate_secret)
+    invite = actions.add_parser("invite", help="print an initial access token, to register one client with")
+    invite.add_argument("--hours", type=int, default=24, help="how long it is good for (24)")
+    invite.add_argument("--many", action="store_true", help="for any number of registrations")
+    invite.set_defaults(run=print_invitation)
+    remove = actions.add_parser("remove", help="remove a client and end all that was granted to it")
+    remove.add_argument("client_id")
+    remove.set_defaults(run=remove_client)
+
+
+def _add_to_add(add: argparse.ArgumentParser) -> None:
     add.add_argument("name", help="what people see on the consent page")
     add.add_argument("--id", help="its client_id (default: invented)")
     add.add_argument("--redirect-uri", action="append", default=[], help="may be repeated")
     kind = add.add_mutually_exclusive_group()
     kind.add_argument("--public", action="store_true", help="no secret: a program on people's machines (default)")
     kind.add_argument("--confidential", action="store_true", help="has a secret: a program on a server")
+    kind.add_argument("--jwks", metavar="FILE", help="public keys: it signs assertions (private_key_jwt)")
     add.add_argument("--scope", help="scopes parted by spaces")
     add.add_argument("--grant", action="append", default=[], choices=sorted(registry.GRANTS), help="may be repeated")
+    add.add_argument("--resource", action="append", default=[], help="for client_credentials: no resource but these")
+    add.add_argument(
+        "--resource-server", action="append", default=[], metavar="RESOURCE", help="it may introspect tokens for this"
+    )
     add.set_defaults(run=add_client)
-    remove = actions.add_parser("remove", help="remove a client and end all that was granted to it")
-    remove.add_argument("client_id")
-    remove.set_defaults(run=remove_client)
-
-
-def in_store(work: Callable[[Transaction], T]) -> T:
-    """Run `work` on the database of the settings, brought to date first."""
-    loaded = settings.load()
-    schema.upgrade(loaded.ISSUER_DATABASE)
-    store = app.build_store(loaded)
-
-    async def run() -> T:
-        await store.open()
-        try:
-            return await store.write(work)
-        finally:
-            await store.close()
-
-    return asyncio.run(run())
 
 
 def list_clients(_: argparse.Namespace) -> None:
@@ -61,39 +60,30 @@ def list_clients(_: argparse.Namespace) -> None:
         print(f"{client.id}  {client.origin}  {client.auth_method}  {client.name or '-'}")
 
 
-def show_client(arguments: argparse.Namespace) -> int:
-    client = in_store(lambda tx: tx.clients.get(arguments.client_id))
-    if client is None:
-        print("no such client: `mcp-issuer client list` shows them")
-        return 1
-    print(json.dumps({"origin": client.origin, **client_metadata.describe(client)}, indent=2, ensure_ascii=False))
-    return 0
+def show_client(arguments: argparse.Namespace) -> None:
+    client = in_store(lambda tx: _known(arguments.client_id, tx))
+    _print({"origin": client.origin, **client_metadata.describe(client)})
 
 
 def add_client(arguments: argparse.Namespace) -> None:
-    grants = arguments.grant or (
-        ["authorization_code", "refresh_token"] if arguments.redirect_uri else ["client_credentials"]
-    )
-    confidential = arguments.confidential or "client_credentials" in grants
-    document = {
-        "client_name": arguments.name,
-        "redirect_uris": arguments.redirect_uri,
-        "grant_types": grants,
-        "token_endpoint_auth_method": "client_secret_basic" if confidential else "none",
-        "scope": arguments.scope,
-    }
+    loaded = settings.load()
+    for uri in (*arguments.resource, *arguments.resource_server):
+        if uri not in loaded.resources:
+            raise settings.SettingsError("--resource and --resource-server name resources of ISSUER_RESOURCES")
     client = client_metadata.read(
-        document,
+        _document(arguments),
         id=arguments.id or secret.invent_id(secret.CLIENT_ID),
         origin="operator",
         now=app.now(),
         grants=frozenset(registry.GRANTS),
     )
-    answer: dict[str, Any] = client_metadata.describe(client)
-    if confidential:
-        plain = secret.invent(secret.CLIENT_SECRET)
-        client = dataclasses.replace(client, secrets=(Secret(secret.digest(plain)),))
-        answer |= {"client_secret": plain}
+    client = dataclasses.replace(
+        client,
+        scope=client.scope or tuple(loaded.ISSUER_SCOPES),
+        resources=tuple(arguments.resource),
+        introspects=tuple(arguments.resource_server),
+    )
+    client, plain = new_secret(client)
 
     def work(tx: Transaction) -> None:
         if tx.clients.get(client.id):
@@ -101,10 +91,57 @@ def add_client(arguments: argparse.Namespace) -> None:
         tx.clients.put(client)
 
     in_store(work)
+    _print({**client_metadata.describe(client), **({"client_secret": plain} if plain else {})})
+
+
+def _document(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The client's metadata: with redirect URIs a client that people let in, without them a machine."""
+    usual = ["authorization_code", "refresh_token"] if arguments.redirect_uri else ["client_credentials"]
+    grants = arguments.grant or usual
+    method = "client_secret_basic" if arguments.confidential or "client_credentials" in grants else "none"
+    document = {"client_name": arguments.name, "redirect_uris": arguments.redirect_uri, "grant_types": grants}
+    if arguments.jwks:
+        try:
+            with open(arguments.jwks, encoding="utf-8") as file:
+                document["jwks"] = json.load(file)
+        except (OSError, ValueError):
+            raise settings.SettingsError("--jwks must name a readable file with a JWK set") from None
+        method = "private_key_jwt"
+    return {**document, "token_endpoint_auth_method": method, "scope": arguments.scope}
+
+
+def rotate_secret(arguments: argparse.Namespace) -> None:
+    plain = secret.invent(secret.CLIENT_SECRET)
+    ends = app.now() + max(0, arguments.overlap)
+
+    def work(tx: Transaction) -> None:
+        client = _known(arguments.client_id, tx)
+        if not client.secrets:
+            raise settings.SettingsError("this client has no secret to rotate")
+        old = dataclasses.replace(client.secrets[-1], expires_at=ends)
+        tx.clients.put(dataclasses.replace(client, secrets=(old, Secret(secret.digest(plain)))))
+
+    in_store(work)
+    _print({"client_id": arguments.client_id, "client_secret": plain})
+
+
+def print_invitation(arguments: argparse.Namespace) -> None:
+    sealing = in_store(lambda tx: tx.shared_secret(app.SEAL, secrets.token_bytes(32)))
+    server = dataclasses.replace(app.build_server(settings.load()), secret=sealing)
+    print(invitation.write(server, seconds=arguments.hours * 3600, many=arguments.many))
+
+
+def remove_client(arguments: argparse.Namespace) -> None:
+    in_store(lambda tx: tx.clients.remove(_known(arguments.client_id, tx).id))
+    print("removed; its tokens end within the life of an access token")
+
+
+def _known(client_id: str, tx: Transaction) -> Client:
+    client = tx.clients.get(client_id)
+    if client is None:
+        raise settings.SettingsError("no such client: `mcp-issuer client list` shows them")
+    return client
+
+
+def _print(answer: dict[str, Any]) -> None:
     print(json.dumps(answer, indent=2, ensure_ascii=False))
-
-
-def remove_client(arguments: argparse.Namespace) -> int:
-    gone = in_store(lambda tx: tx.clients.remove(arguments.client_id))
-    print("removed; its tokens end within the life of an access token" if gone else "no such client")
-    return 0 if gone else 1

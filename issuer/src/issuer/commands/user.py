@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from issuer import app, people
-from issuer.commands.client import in_store
+from issuer.commands.database import in_store
 from issuer.model import User
 from issuer.store import Transaction
 

@@ -17,6 +17,7 @@ from issuer.model import Authorization
 from issuer.protocol import resource, scope
 from issuer.server import Server, server_of
 from issuer.settings import Settings, origin_of
+from issuer.standing import DEVELOPMENT_FAMILY
 from issuer.web.errors import NO_STORE
 from issuer.web.form import Form, named, parse, read_form
 
@@ -108,7 +109,7 @@ def decide(
             any_scope=True,
         ),
         audience=resource.audience(resource.choose(resources, settings.resources), settings.resources),
-        family="dev",
+        family=DEVELOPMENT_FAMILY,
         lifetime=int(seconds),
         claims={"dev": True},
     )

@@ -12,6 +12,7 @@ from issuer.errors import UnauthorizedClient, UnsupportedGrantType
 from issuer.grants.registry import GRANTS
 from issuer.grants.request import Lives, TokenRequest
 from issuer.model import Authorization
+from issuer.protocol import assertion
 from issuer.server import server_of
 from issuer.settings import Settings
 from issuer.store import Transaction
@@ -29,6 +30,7 @@ def metadata(settings: Settings) -> dict[str, Any]:
         "token_endpoint": settings.ISSUER + PATH,
         "grant_types_supported": list(GRANTS),
         "token_endpoint_auth_methods_supported": list(client_auth.METHODS),
+        "token_endpoint_auth_signing_alg_values_supported": list(assertion.ALGORITHMS),
     }
 
 
@@ -42,7 +44,7 @@ async def token(request: Request) -> Response:
     settings, now = server.settings, server.now()
     form = await read_form(request)
     grant_type = form.require("grant_type")
-    credentials = client_auth.read(request, form)
+    credentials = await client_auth.read(request, form, server)
     grant = GRANTS.get(grant_type)
 
     def work(tx: Transaction) -> Authorization:
@@ -55,6 +57,7 @@ async def token(request: Request) -> Response:
         lives = Lives(settings.ISSUER_REFRESH_IDLE_SECONDS, settings.ISSUER_REFRESH_TOTAL_SECONDS)
         return grant.authorize(TokenRequest(client, form, settings.resources, lives, now), tx)
 
-    authorization = await server.transact(work, writes=grant is not None and grant.WRITES)
+    writes = credentials.method == "private_key_jwt" or (grant is not None and grant.WRITES)
+    authorization = await server.transact(work, writes=writes)
     log.note(grant=grant_type, sub=authorization.subject)
     return JSONResponse(server.mint.issue(authorization, now), headers=NO_STORE)

@@ -11,8 +11,10 @@ from issuer.errors import InsufficientScope, InvalidRequest, InvalidToken
 from issuer.model import User
 from issuer.server import Server, server_of
 from issuer.settings import Settings
+from issuer.standing import stands
 from issuer.store import Transaction
 from issuer.tokens import ACCESS
+from issuer.web.credentials import NO_TOKEN, bearer
 from issuer.web.errors import NO_STORE
 
 router = APIRouter(tags=["tokens"])
@@ -27,14 +29,14 @@ def metadata(settings: Settings) -> dict[str, Any]:
 async def userinfo(request: Request) -> Response:
     """The claims that the granted scopes open: `profile` the names, `email` the address."""
     server = server_of(request)
-    claims = await _claims(request, server)
+    claims = _claims(request, server)
     scopes = set(claims["scope"].split())
     if "openid" not in scopes:
         raise InsufficientScope(
             "the token was not granted openid",
             headers={"WWW-Authenticate": 'Bearer error="insufficient_scope", scope="openid"'},
         )
-    user = await server.store.read(lambda tx: _person(claims, tx))
+    user = await server.store.read(lambda tx: _person(claims, server, tx))
     answer = {"sub": user.subject}
     if "profile" in scopes:
         answer |= {"preferred_username": user.username} | ({"name": user.name} if user.name else {})
@@ -43,31 +45,23 @@ async def userinfo(request: Request) -> Response:
     return JSONResponse(answer, headers=NO_STORE)
 
 
-async def _claims(request: Request, server: Server) -> dict[str, Any]:
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer":
-        raise InvalidToken("send the access token in the Authorization header", headers={"WWW-Authenticate": "Bearer"})
+def _claims(request: Request, server: Server) -> dict[str, Any]:
     if "access_token" in request.query_params:
         raise InvalidRequest("send the access token once, in the Authorization header")
-    claims = server.mint.read(token.strip(" "), ACCESS, server.now())
-    if claims is None or claims["exp"] <= server.now():
+    claims = server.mint.read(bearer(request), ACCESS, server.now())
+    if claims is None:
         raise _invalid()
     return claims
 
 
-def _person(claims: dict[str, Any], tx: Transaction) -> User:
-    """The person behind a token whose family still lives."""
-    family = tx.families.get(claims["jti"].partition(".")[0])
+def _person(claims: dict[str, Any], server: Server, tx: Transaction) -> User:
+    """The person behind a token that still stands; a machine or a development token has none."""
     user = tx.users.get(claims["sub"])
-    if family is None or family.revoked_at is not None or tx.denied.has(claims["jti"]):
-        raise _invalid()
-    if user is None or user.disabled:
+    family = tx.families.get(claims["jti"].partition(".")[0])
+    if user is None or family is None or not stands(claims, tx, now=server.now(), development=False):
         raise _invalid()
     return user
 
 
 def _invalid() -> InvalidToken:
-    return InvalidToken(
-        "the access token is malformed, expired or revoked",
-        headers={"WWW-Authenticate": 'Bearer error="invalid_token"'},
-    )
+    return InvalidToken("the access token is malformed, expired or revoked", headers=NO_TOKEN)

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import json
-import math
 import re
-from typing import Any, NoReturn
+from typing import Any
 
 from fastapi import Request
 from starlette.requests import ClientDisconnect
 
 from issuer import guard
 from issuer.errors import InvalidClientMetadata, InvalidRequest, PayloadTooLarge
+from issuer.protocol import strict_json
 
+LONGEST_JSON = 64 * 1024
+"""Bytes of a client's metadata."""
 _JSON = re.compile(rb"application/(?:[a-z0-9.-]+\+)?json(?:\s*;\s*charset=\"?utf-8\"?)?\s*", re.IGNORECASE)
-_MOST_DIGITS = 40
 
 
 async def read_body(request: Request, limit: int) -> bytes:
@@ -36,43 +36,8 @@ async def read_json_object(request: Request, limit: int) -> dict[str, Any]:
 
 
 def strict_object(raw: bytes) -> dict[str, Any]:
-    """One JSON object in UTF-8: no byte order mark, no NaN, no lone surrogate, no member twice, no endless number."""
+    """One JSON object, read strictly."""
     try:
-        text = raw.decode("utf-8")
-        value = json.loads(
-            text,
-            parse_constant=_refuse,
-            parse_float=_float,
-            parse_int=_int,
-            object_pairs_hook=_members,
-        )
-        if isinstance(value, dict):
-            json.dumps(value, ensure_ascii=False).encode("utf-8")
-            return value
-    except (ValueError, RecursionError):
-        pass
-    raise InvalidClientMetadata("the body must be one JSON object in UTF-8")
-
-
-def _refuse(constant: str) -> NoReturn:
-    raise ValueError("not JSON")
-
-
-def _float(text: str) -> float:
-    number = float(text)
-    if not math.isfinite(number):
-        raise ValueError("not a number")
-    return number
-
-
-def _int(text: str) -> int:
-    if len(text) > _MOST_DIGITS:
-        raise ValueError("too many digits")
-    return int(text)
-
-
-def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        raise ValueError("a member stands twice")
-    return members
+        return strict_json.read_object(raw)
+    except ValueError:
+        raise InvalidClientMetadata("the body must be one JSON object in UTF-8") from None

@@ -1,4 +1,4 @@
-"""Client authentication (RFC 6749 §2.3, OAuth 2.1 §2.4): exactly one method, the registered one.
+"""Client authentication (OAuth 2.1 §2.4, RFC 7523 §2.2): exactly one method, the registered one.
 
 An unknown client and a wrong secret get the same answer after the same work. Repeated wrong secrets close the pair
 of client and address for a while, never the client alone: nobody can lock another's client out.
@@ -8,18 +8,22 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from fastapi import Request
 
 from issuer.errors import InvalidClient, InvalidRequest, TooManyRequests
 from issuer.model import AuthMethod, Client
-from issuer.protocol import secret
+from issuer.protocol import assertion, secret
+from issuer.protocol.assertion import Assertion
+from issuer.server import Server
 from issuer.store import Transaction
 from issuer.web.form import Form
 
-METHODS: tuple[AuthMethod, ...] = ("none", "client_secret_basic", "client_secret_post")
+METHODS: tuple[AuthMethod, ...] = ("none", "client_secret_basic", "client_secret_post", "private_key_jwt")
 _MOST_FAILURES = 20
 _WINDOW = 300
 _CHALLENGE = {"WWW-Authenticate": 'Basic realm="issuer", charset="UTF-8"'}
@@ -28,21 +32,26 @@ _NOBODY = secret.digest("")
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What a request presents. `secrets` holds the secret as sent and, for Basic, percent-decoded: clients do both."""
+    """What a request presents. `secrets` holds the secret as sent and, for Basic, percent-decoded: clients do both.
+    `keys` are those that the client of an assertion had when they were looked up."""
 
     method: AuthMethod
     client_id: str
     secrets: tuple[str, ...]
     address: str
+    assertion: Assertion | None = None
+    keys: tuple[Mapping[str, Any], ...] = ()
 
 
-def read(request: Request, form: Form) -> Credentials:
+async def read(request: Request, form: Form, server: Server) -> Credentials:
     """The credentials of a request, from `Authorization: Basic` or the form, and not from both."""
     address = request.client.host if request.client else ""
     header = request.headers.get("authorization")
     client_id, plain = form.get("client_id"), form.get("client_secret")
     if form.get("client_assertion") or form.get("client_assertion_type"):
-        raise InvalidClient("client_assertion is not supported here", headers=_CHALLENGE)
+        if header is not None or plain is not None:
+            raise InvalidRequest("authenticate once: by client_assertion or a secret, not by both")
+        return await _assertion(form, server, address)
     if header is None:
         if client_id is None:
             raise InvalidClient("client_id is missing, and there is no Authorization header", headers=_CHALLENGE)
@@ -55,6 +64,22 @@ def read(request: Request, form: Form) -> Credentials:
     if client_id is not None and client_id not in named:
         raise InvalidRequest("client_id differs from the one in the Authorization header")
     return Credentials("client_secret_basic", client_id or named[-1], secrets, address)
+
+
+async def _assertion(form: Form, server: Server, address: str) -> Credentials:
+    """A signed assertion (RFC 7523 §2.2) with the keys to check it by; `client_id` beside it may be left out."""
+    if form.get("client_assertion_type") != assertion.TYPE:
+        raise InvalidClient(f"client_assertion_type must be {assertion.TYPE}")
+    settings = server.settings
+    audiences = {settings.ISSUER}
+    if settings.ISSUER_ASSERTION_AUD_TOKEN_ENDPOINT:
+        audiences.add(settings.ISSUER + "/token")
+    presented = assertion.read(form.require("client_assertion"), audiences, server.now())
+    if form.get("client_id") not in (None, presented.client_id):
+        raise InvalidClient("client_id differs from the one in client_assertion")
+    client = await server.store.read(lambda tx: tx.clients.get(presented.client_id))
+    keys = tuple(client.metadata.get("jwks", {}).get("keys", ())) if client else ()
+    return Credentials("private_key_jwt", presented.client_id, (), address, presented, keys)
 
 
 def _basic(header: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -87,6 +112,8 @@ def authenticate(credentials: Credentials, tx: Transaction, now: int) -> Client:
         if client is not None and client.auth_method == "none":
             return client
         raise _refused(credentials)
+    if credentials.assertion is not None:
+        return _check_assertion(credentials, credentials.assertion, client, tx)
     key = f"secret:{credentials.client_id[:200]}:{credentials.address}"
     failures, ends_at = tx.limits.count(key, now)
     if failures >= _MOST_FAILURES:
@@ -104,8 +131,17 @@ def authenticate(credentials: Credentials, tx: Transaction, now: int) -> Client:
     raise error
 
 
+def _check_assertion(credentials: Credentials, presented: Assertion, client: Client | None, tx: Transaction) -> Client:
+    """Signature first, then the `jti`, which counts only once a genuine assertion carried it."""
+    if client is None or client.auth_method != "private_key_jwt" or not assertion.verify(presented, credentials.keys):
+        raise _refused(credentials)
+    if not tx.once.spend(f"jti:{client.id}:{presented.jti}", presented.expires_at + assertion.SKEW):
+        raise InvalidClient("this client_assertion was used before: sign a new one with another jti")
+    return client
+
+
 def _refused(credentials: Credentials) -> InvalidClient:
     return InvalidClient(
-        "the client is unknown, its secret is wrong, or it is registered for another authentication method",
+        "the client is unknown, its proof is wrong, or it is registered for another authentication method",
         headers=_CHALLENGE if credentials.method == "client_secret_basic" else {},
     )

@@ -1,0 +1,34 @@
+"""Credentials that registration hands out or asks for (RFC 6750 §2.1, RFC 7591 §3)."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from fastapi import Request
+
+from issuer.errors import InvalidToken
+from issuer.model import Client, Secret
+from issuer.protocol import secret
+
+NO_TOKEN = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
+
+
+def bearer(request: Request) -> str:
+    """The token of the one `Authorization: Bearer` header."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not 0 < len(token) <= 4096 or not token.isascii() or " " in token:
+        raise InvalidToken("send the token as Authorization: Bearer", headers={"WWW-Authenticate": "Bearer"})
+    return token
+
+
+def new_secret(client: Client) -> tuple[Client, str | None]:
+    """The client with a secret where its method needs one and it has none, and that secret, to be shown once.
+
+    A client that authenticates without a secret keeps none.
+    """
+    if client.auth_method not in ("client_secret_basic", "client_secret_post"):
+        return dataclasses.replace(client, secrets=()), None
+    if client.secrets:
+        return client, None
+    plain = secret.invent(secret.CLIENT_SECRET)
+    return dataclasses.replace(client, secrets=(Secret(secret.digest(plain)),)), plain
