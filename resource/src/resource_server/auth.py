@@ -1,0 +1,90 @@
+"""Who calls: bearer tokens (RFC 6750 §2.1) become FastMCP's authenticated user, each verified once."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable
+
+from fastmcp.server.auth import AccessToken, TokenVerifier
+from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
+
+from resource_server import verifier
+from resource_server.jwks import KeyCache
+from resource_server.verifier import Identity, Rejected, Rules
+
+MAX_REMEMBERED = 4096
+
+
+class Caller(AuthenticatedUser):
+    """The user of one request, as FastMCP and the MCP SDK look for it in the ASGI scope."""
+
+    access_token: AccessToken
+
+
+class Verifier(TokenVerifier):
+    """Our rules and our keys behind FastMCP's `TokenVerifier`; `authenticate` says why a token is refused.
+
+    A verified token is remembered by its digest until it expires or a key is no longer trusted.
+    """
+
+    def __init__(self, rules: Rules, keys: KeyCache, resource: str, clock: Callable[[], float] = time.time) -> None:
+        super().__init__()
+        self.rules, self.keys, self.resource, self.clock = rules, keys, resource, clock
+        self._remembered: dict[bytes, Caller] = {}
+        self._generation = keys.generation
+
+    async def verify_token(self, token: str) -> AccessToken | None:
+        """FastMCP's question. Raises KeysUnavailable: an outage is no verdict about the token."""
+        try:
+            return (await self.authenticate(token)).access_token
+        except Rejected:
+            return None
+
+    async def authenticate(self, token: str) -> Caller:
+        """The user a token speaks for. Raises Rejected or KeysUnavailable."""
+        now = self.clock()
+        await self.keys.ready()
+        if self._generation != self.keys.generation:
+            self._generation = self.keys.generation
+            self._remembered.clear()
+        digest = hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
+        user = self._remembered.get(digest)
+        if user is not None:
+            if now < (user.access_token.expires_at or 0):
+                return user
+            del self._remembered[digest]
+        candidate = verifier.read(token, self.rules, now)
+        found = await self._accept(candidate)
+        user = Caller(self._access_token(token, found))
+        if now < found.expires_at and self._generation == self.keys.generation:
+            if len(self._remembered) >= MAX_REMEMBERED:
+                del self._remembered[next(iter(self._remembered))]
+            self._remembered[digest] = user
+        return user
+
+    def remaining(self, user: Caller) -> float:
+        """Seconds until the user's token expires; of one that leeway alone keeps alive, the rest of the leeway."""
+        seconds = (user.access_token.expires_at or 0) - self.clock()
+        return seconds if seconds > 0 else seconds + self.rules.leeway
+
+    async def _accept(self, candidate: verifier.Candidate) -> Identity:
+        keys = await self.keys.find(candidate.alg, candidate.kid)
+        try:
+            return verifier.accept(candidate, keys)
+        except Rejected:
+            # The issuer may have put another key behind a known kid: look once, as for an unknown one.
+            if not keys or not await self.keys.look_again():
+                raise
+        return verifier.accept(candidate, await self.keys.find(candidate.alg, candidate.kid))
+
+    def _access_token(self, token: str, found: Identity) -> AccessToken:
+        return AccessToken(
+            token=token,
+            client_id=found.client_id,
+            scopes=list(found.scopes),
+            expires_at=found.expires_at,
+            resource=self.resource,
+            subject=found.subject,
+            claims=dict(found.claims),
+        )

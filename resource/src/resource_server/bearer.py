@@ -1,0 +1,73 @@
+"""The gate of the MCP endpoint (RFC 6750): no token, no answer; then the server behind it, until the token ends.
+
+It comes before every 404, 405 and 400 of the server behind: an unauthenticated caller learns nothing there.
+"""
+
+from __future__ import annotations
+
+from mcp.server.auth.middleware.auth_context import auth_context_var
+from starlette.authentication import AuthCredentials
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from resource_server import log
+from resource_server.answers import INSUFFICIENT_SCOPE, UNAUTHORIZED, UNAVAILABLE, Challenge, refuse
+from resource_server.auth import Caller, Verifier
+from resource_server.expiry import end_after
+from resource_server.jwks import KeysUnavailable
+from resource_server.verifier import Rejected
+
+_NO_TOKEN = "This server needs an access token in the Authorization header: see the resource metadata."
+_OUTAGE = "The token could not be checked because the issuer's keys cannot be fetched now; try again."
+
+
+class BearerGate:
+    """ASGI application around another one: lets authenticated requests with the base scopes through."""
+
+    def __init__(self, app: ASGIApp, verifier: Verifier, challenge: Challenge) -> None:
+        self.app, self.verifier, self.challenge = app, verifier, challenge
+        self.scopes = frozenset(challenge.scopes)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        token = bearer_token(scope)
+        if token is None:
+            log.note(error="no token")
+            await refuse(send, 401, UNAUTHORIZED, _NO_TOKEN, self.challenge.bare)
+            return
+        try:
+            user = await self.verifier.authenticate(token)
+        except Rejected as reason:
+            log.note(error=str(reason))
+            await refuse(send, 401, UNAUTHORIZED, str(reason), self.challenge.invalid_token(str(reason)))
+            return
+        except KeysUnavailable as outage:
+            log.note(error=str(outage))
+            retry = (b"retry-after", b"%d" % outage.retry_after)
+            await refuse(send, 503, UNAVAILABLE, _OUTAGE, retry)
+            return
+        log.note(client_id=user.access_token.client_id, sub=user.access_token.subject)
+        if not self.scopes.issubset(user.scopes):
+            log.note(error="insufficient scope")
+            text = f"The access token lacks a scope that this server needs: {' '.join(self.challenge.scopes)}"
+            challenge = self.challenge.insufficient_scope(self.challenge.scopes)
+            await refuse(send, 403, INSUFFICIENT_SCOPE, text, challenge)
+            return
+        await self._serve(user, scope, receive, send)
+
+    async def _serve(self, user: Caller, scope: Scope, receive: Receive, send: Send) -> None:
+        scope["user"] = user
+        scope["auth"] = AuthCredentials(user.scopes)
+        reset = auth_context_var.set(user)
+        try:
+            await end_after(self.verifier.remaining(user), self.app, scope, receive, send)
+        finally:
+            auth_context_var.reset(reset)
+
+
+def bearer_token(scope: Scope) -> str | None:
+    """The credentials of `Authorization: Bearer`, in whatever case (RFC 9110 §11.1); None when there are none."""
+    for name, value in scope["headers"]:
+        if name == b"authorization":
+            scheme, _, credentials = value.partition(b" ")
+            token = credentials.strip(b" ").decode("latin-1")
+            return token if scheme.lower() == b"bearer" and token else None
+    return None

@@ -1,0 +1,101 @@
+"""The only HTTP client: key sets, and the issuer's metadata that says where they are (RFC 8414 §3, OIDC Discovery §4).
+
+Bounded in time and size; no redirects, no proxies from the environment, no compression.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from resource_server import log, strict_json
+
+if TYPE_CHECKING:
+    import httpx
+
+DEADLINE = 5.0  # seconds, for everything that one fetch does
+MAX_BODY = 64 * 1024
+
+
+class FetchFailed(Exception):
+    """Nothing usable was fetched. The text is for the log: what was asked and what went wrong."""
+
+
+class Fetcher:
+    """One connection pool. The library is imported at first use: starting does not wait for it."""
+
+    def __init__(self) -> None:
+        self._client: httpx.AsyncClient | None = None
+
+    async def json(self, url: str) -> bytes:
+        """The body of a JSON document. Raises FetchFailed."""
+        import httpx
+
+        if self._client is None:
+            limits = httpx.Limits(max_connections=4, keepalive_expiry=30)
+            self._client = httpx.AsyncClient(trust_env=False, follow_redirects=False, timeout=DEADLINE, limits=limits)
+        headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
+        if request_id := log.request_id.get():
+            headers["X-Request-Id"] = request_id
+        try:
+            async with asyncio.timeout(DEADLINE), self._client.stream("GET", url, headers=headers) as response:
+                if response.status_code != 200:
+                    raise FetchFailed(f"{url} answered {response.status_code}")
+                if "json" not in response.headers.get("content-type", "").partition(";")[0].lower():
+                    raise FetchFailed(f"{url} answered with something that is not JSON")
+                if response.headers.get("content-encoding", "identity").lower() != "identity":
+                    raise FetchFailed(f"{url} answered with a compression that was not asked for")
+                body = bytearray()
+                async for part in response.aiter_raw():
+                    body += part
+                    if len(body) > MAX_BODY:
+                        raise FetchFailed(f"{url} answered with more than {MAX_BODY} bytes")
+                return bytes(body)
+        except TimeoutError:
+            raise FetchFailed(f"{url} did not answer within {DEADLINE:.0f} s") from None
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise FetchFailed(f"{url} could not be fetched: {type(error).__name__}") from None
+
+    async def close(self) -> None:
+        if self._client is not None:
+            await self._client.aclose()
+            self._client = None
+
+
+def metadata_urls(issuer: str) -> list[str]:
+    """Where an issuer's metadata may be: RFC 8414 §3.1 (path inserted), then OIDC Discovery §4 (path appended)."""
+    parts = urlsplit(issuer)
+    origin, path = f"{parts.scheme}://{parts.netloc}", parts.path.rstrip("/")
+    return [
+        f"{origin}/.well-known/oauth-authorization-server{path}",
+        f"{origin}{path}/.well-known/openid-configuration",
+    ]
+
+
+async def issuer_metadata(fetcher: Fetcher, issuer: str) -> dict[str, Any]:
+    """The issuer's metadata, which must name the very issuer (RFC 8414 §3.3). Raises FetchFailed."""
+    why = ""
+    for url in metadata_urls(issuer):
+        try:
+            found = strict_json.loads(await fetcher.json(url))
+        except (FetchFailed, strict_json.NotStrict) as error:
+            why = why or (str(error) if isinstance(error, FetchFailed) else f"{url}: {error}")
+            continue
+        if isinstance(found, dict) and found.get("issuer") == issuer:
+            return found
+        why = f"{url} does not name the ISSUER of the settings as its issuer; both must be the same, byte for byte"
+    raise FetchFailed(why)
+
+
+def jwks_url(metadata: dict[str, Any], issuer: str) -> str:
+    """The metadata's `jwks_uri`. Raises FetchFailed when there is none that may be asked."""
+    found = metadata.get("jwks_uri")
+    secure = ("https", "http") if issuer.startswith("http://") else ("https",)
+    try:
+        parts = urlsplit(found) if isinstance(found, str) else None
+    except ValueError:
+        parts = None
+    if parts is None or parts.scheme not in secure or not parts.hostname:
+        raise FetchFailed("the issuer's metadata has no usable jwks_uri")
+    return str(found)

@@ -1,0 +1,90 @@
+"""A FastMCP server behind an issuer's tokens, attached to a FastAPI application."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI
+from fastmcp import FastMCP
+
+from resource_server import health, metadata
+from resource_server.answers import Challenge
+from resource_server.auth import Verifier
+from resource_server.bearer import BearerGate
+from resource_server.browser import Browser
+from resource_server.fetch import Fetcher
+from resource_server.issuer import Issuer
+from resource_server.jwks import KeyCache
+from resource_server.settings import Settings
+from resource_server.transports import MCP_PATH, Transports, exact_routes
+from resource_server.verifier import Rules
+
+OPEN_PATHS = (*metadata.PATHS, health.MCP_HEALTH)
+
+
+class Protection:
+    """One protected server: everything that is built once and lives as long as the application."""
+
+    def __init__(self, server: FastMCP[Any], settings: Settings) -> None:
+        self.server, self.settings = server, settings
+        self.fetcher = Fetcher()
+        self.issuer = Issuer(settings.ISSUER, settings.JWKS_URL, settings.RESOURCE_SCOPES, self.fetcher)
+        self.keys = KeyCache(self.issuer.keys, settings.RESOURCE_ALGORITHMS)
+        rules = Rules(
+            issuer=settings.ISSUER,
+            audience=settings.audience,
+            algorithms=settings.RESOURCE_ALGORITHMS,
+            leeway=settings.RESOURCE_LEEWAY_SECONDS,
+        )
+        self.verifier = Verifier(rules, self.keys, settings.resource)
+        self.challenge = Challenge(metadata.metadata_url(settings.BASE_URL), settings.RESOURCE_SCOPES)
+        self.transports = Transports(server, settings.RESOURCE_TRANSPORT)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Serve; the keys are fetched in the background, so that starting never waits for the issuer."""
+        self.keys.warm()
+        try:
+            async with self.transports.running():
+                yield
+        finally:
+            await self.keys.close()
+            await self.fetcher.close()
+
+    def attach(self, app: FastAPI) -> None:
+        """Add routes, lifespan and the rules for web pages to `app`, before it starts."""
+        app.include_router(health.router(self.keys, self._about()))
+        app.include_router(metadata.router(self._metadata()))
+        paths = self.transports.paths.items()
+        gated = {path: BearerGate(inner, self.verifier, self.challenge) for path, inner in paths}
+        app.router.routes[:0] = exact_routes(gated)
+            {p: BearerGate(inner, self.verifier, self.challenge) for p, inner in paths}
+        )
+        inner = app.router.lifespan_context
+
+        @asynccontextmanager
+        async def lifespan(app: FastAPI) -> AsyncIterator[Any]:
+            async with self.running(), inner(app) as state:
+                yield state
+
+        app.router.lifespan_context = lifespan
+        app.add_middleware(
+            Browser,
+            mcp_path=MCP_PATH,
+            own_origin=self.settings.BASE_URL,
+            origins=self.settings.RESOURCE_ALLOWED_ORIGINS,
+            open_paths=OPEN_PATHS,
+        )
+
+    def _metadata(self) -> bytes:
+        return metadata.document(
+            resource=self.settings.resource,
+            issuer=self.settings.ISSUER,
+            scopes=self.settings.RESOURCE_SCOPES,
+            name=self.server.name,
+        )
+
+    def _about(self) -> dict[str, Any]:
+        return {"server": self.server.name, "transport": self.settings.RESOURCE_TRANSPORT}

@@ -1,0 +1,55 @@
+"""Where a FastMCP server meets ASGI: its streamable HTTP and HTTP+SSE applications, without FastMCP's own auth.
+
+All that is known here of FastMCP's insides is in this file; tests/resource/test_transports.py notices changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any, Literal
+
+from fastmcp import FastMCP
+from fastmcp.server.http import StarletteWithLifespan, create_sse_app, create_streamable_http_app
+from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp
+
+MCP_PATH = "/mcp"
+SSE_PATH = "/mcp/sse"
+MESSAGES_PATH = "/mcp/messages/"
+
+Transport = Literal["http", "sse", "both"]
+
+
+class Transports:
+    """The ASGI applications of one FastMCP server, by the paths that lead to them.
+
+    The server's own `auth` is left out on purpose: the gate in front is the only judge of tokens.
+    """
+
+    def __init__(self, server: FastMCP[Any], transport: Transport) -> None:
+        self._apps: list[StarletteWithLifespan] = []
+        self.paths: dict[str, ASGIApp] = {}
+        if transport in ("http", "both"):
+            app = create_streamable_http_app(server, MCP_PATH)
+            self._apps.append(app)
+            self.paths[MCP_PATH] = app
+        if transport in ("sse", "both"):
+            app = create_sse_app(server, MESSAGES_PATH, SSE_PATH)
+            self._apps.append(app)
+            self.paths[SSE_PATH] = app
+            # A Mount would strip the prefix that the inner application looks for.
+            self.paths[MESSAGES_PATH + "{rest:path}"] = app
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """The server's lifespan and its session managers."""
+        async with AsyncExitStack() as stack:
+            for app in self._apps:
+                await stack.enter_async_context(app.lifespan(app))
+            yield
+
+
+def exact_routes(paths: Mapping[str, ASGIApp]) -> list[BaseRoute]:
+    """One route for every path and any method: a mount would redirect `/mcp` and change the resource identifier."""
+    return [Route(path, endpoint=app, include_in_schema=False) for path, app in paths.items()]
