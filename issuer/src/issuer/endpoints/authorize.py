@@ -9,7 +9,6 @@ from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
 from issuer.errors import InvalidRequest
-from issuer.keys import ALGORITHMS
 from issuer.protocol import authorization, pkce
 from issuer.protocol.scope import OPENID
 from issuer.server import server_of
@@ -34,7 +33,7 @@ def metadata(settings: Settings) -> dict[str, Any]:
         "request_parameter_supported": False,
         "request_uri_parameter_supported": False,
         "subject_types_supported": ["public"],
-        "id_token_signing_alg_values_supported": list(ALGORITHMS),
+        "id_token_signing_alg_values_supported": [settings.ISSUER_SIGNING_ALG],
         "claims_supported": ["sub", "name", "preferred_username", "email", "auth_time", "nonce", "sid", "at_hash"],
     }
 
