@@ -60,8 +60,6 @@ class Protection:
         paths = self.transports.paths.items()
         gated = {path: BearerGate(inner, self.verifier, self.challenge) for path, inner in paths}
         app.router.routes[:0] = exact_routes(gated)
-            {p: BearerGate(inner, self.verifier, self.challenge) for p, inner in paths}
-        )
         inner = app.router.lifespan_context
 
         @asynccontextmanager
