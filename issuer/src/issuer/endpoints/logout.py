@@ -63,13 +63,9 @@ async def _ask(request: Request, form: Form) -> Response:
         name, return_to = await server.store.read(lambda tx: _return_to(form, server, tx))
         return pages.signed_out(client_name=name, return_to=return_to)
     begin = Begin(request, server)
-    kept = Form([(n, v) for n, v in form.items() if n in _KEPT])
-    sealed = begin.passage("logout", kept, signed_in.session.digest).sealed(server)
+    sealed = begin.passage("logout", form, signed_in.session.digest).sealed(server)
     person = signed_in.user.name or signed_in.user.username
     return begin.remember(pages.confirm_sign_out(transaction=sealed, person=person))
-
-
-_KEPT = frozenset({"id_token_hint", "post_logout_redirect_uri", "state", "client_id"})
 
 
 def _return_to(form: Form, server: Server, tx: Transaction) -> tuple[str | None, str | None]:

@@ -25,6 +25,14 @@ from issuer.protocol import pkce, resource, scope
 ResponseMode = Literal["query", "form_post"]
 RESPONSE_MODES: tuple[ResponseMode, ...] = ("query", "form_post")
 PROMPTS = ("none", "login", "consent", "select_account")
+PARAMETERS = frozenset(
+    (
+        "client_id redirect_uri response_type response_mode scope state resource code_challenge code_challenge_method"
+        " nonce prompt max_age login_hint"
+    ).split(" ")
+)
+"""What a request may say; everything else is ignored (RFC 6749 §3.1)."""
+_LONGEST_STATE = 2048
 _LONGEST_NONCE = 512
 _LONGEST_HINT = 256
 
@@ -92,6 +100,7 @@ def read(parameters: Parameters, rules: Rules) -> AuthorizationRequest:
         raise UnsupportedResponseType("response_type must be code")
     if parameters.get("response_mode") not in (None, *RESPONSE_MODES):
         raise InvalidRequest("response_mode must be query or form_post")
+    _short(parameters, "state", _LONGEST_STATE)
     return AuthorizationRequest(
         code_challenge=pkce.check_challenge(parameters.get("code_challenge"), parameters.get("code_challenge_method")),
         scope=scope.grantable(

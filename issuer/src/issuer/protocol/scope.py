@@ -15,7 +15,7 @@ OPENID: dict[str, str] = {
     "offline_access": "Stay connected when you are away",
 }
 _TOKENS = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+(?: +[\x21\x23-\x5b\x5d-\x7e]+)*")
-_LONGEST = 4096
+_LONGEST = 2048
 
 
 def parse(value: str | None) -> Scope:

@@ -11,6 +11,7 @@ from fastapi import Request
 from starlette.responses import Response
 
 from issuer.protocol import secret
+from issuer.protocol.authorization import PARAMETERS
 from issuer.server import Server
 from issuer.store import Transaction
 from issuer.web import browser
@@ -19,6 +20,8 @@ from issuer.web.page_error import start_again
 from issuer.web.sealed import seal, unseal
 
 _SECONDS = 600
+CARRIED = PARAMETERS | {"id_token_hint", "post_logout_redirect_uri"}
+"""What a passage remembers of the request it began with: all that means something."""
 Kind = Literal["login", "consent", "account", "logout"]
 
 
@@ -63,7 +66,7 @@ class Begin:
         return Passage(
             id=secrets.token_urlsafe(12),
             kind=kind,
-            request=tuple(form.items()),
+            request=tuple((name, value) for name, value in form.items() if name in CARRIED),
             browser=self._digest,
             session=session,
             began_at=self._server.now(),

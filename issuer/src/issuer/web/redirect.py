@@ -21,8 +21,6 @@ from issuer.web import pages
 from issuer.web.form import Form
 from issuer.web.page_error import PageError
 
-_LONGEST_STATE = 4096
-
 
 @dataclass(frozen=True, slots=True)
 class Redirect:
@@ -83,9 +81,8 @@ def verify(form: Form, settings: Settings, tx: Transaction) -> Redirect:
         raise _unusable("The address to return to is not registered for this program.", [*sent, *registered], settings)
     state = form.get("state")
     mode: authorization.ResponseMode = "form_post" if form.get("response_mode") == "form_post" else "query"
-    # A state that was sent twice has no right value, and one that is too long would not fit into a redirect.
-    usable = "state" not in form.repeated and (state is None or len(state) <= _LONGEST_STATE)
-    return Redirect(client, asked, settings.ISSUER, state if usable else None, mode)
+    # A state that was sent twice has no right value.
+    return Redirect(client, asked, settings.ISSUER, None if "state" in form.repeated else state, mode)
 
 
 def _unusable(explain: str, sent: list[tuple[str, str]], settings: Settings) -> PageError:
