@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import difflib
+import ipaddress
 import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from dotenv import dotenv_values
 from pydantic import (
@@ -36,26 +37,39 @@ def origin_of(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
-def _identifier(url: str) -> str:
-    parts = urlsplit(url)
+def _url(url: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise ValueError("must be a well-formed URL") from None
     if parts.scheme not in ("https", "http") or not parts.hostname:
         raise ValueError("must be an https or http URL")
+    if "#" in url or "@" in parts.netloc or "\\" in url or not re.fullmatch(r"[\x21-\x7e]+", url):
+        raise ValueError("must have no fragment, user information or blanks")
+    if parts.netloc != parts.netloc.lower() or (parts.scheme, port) in (("http", 80), ("https", 443)):
+        raise ValueError("must be written in lower case and without the default port")
+    return parts
+
+
+def _identifier(url: str) -> str:
+    parts = _url(url)
     if url.endswith("/"):
         raise ValueError("must not end with a slash: clients compare it byte for byte")
-    if "?" in url or "#" in url or "@" in parts.netloc or url != url.strip() or not url.isascii():
-        raise ValueError("must have no query, fragment, user information or blanks")
-    if parts.netloc != parts.netloc.lower() or (parts.scheme, parts.port) in (("http", 80), ("https", 443)):
-        raise ValueError("must be written in lower case and without the default port")
+    if "?" in url:
+        raise ValueError("must have no query")
     if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
         raise ValueError("must be https: http is for 127.0.0.1, [::1] and localhost alone")
     return url
 
 
-def _resource(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in ("https", "http") or not parts.hostname or "#" in url or "@" in parts.netloc:
-        raise ValueError("each resource must be an https or http URL without fragment and user information")
-    return url
+def _proxies(words: tuple[str, ...]) -> tuple[str, ...]:
+    for word in words:
+        try:
+            ipaddress.ip_network(word)
+        except ValueError:
+            raise ValueError("must be IP addresses or CIDR blocks") from None
+    return words
 
 
 def _pairs(value: object) -> object:
@@ -68,6 +82,14 @@ def _pairs(value: object) -> object:
 
 def _resources(value: object) -> object:
     return _pairs(value.replace(",", ";")) if isinstance(value, str) else value
+
+
+def _check_resources(resources: dict[str, str]) -> dict[str, str]:
+    if not resources:
+        raise ValueError("must name at least one resource")
+    for url in resources:
+        _url(url)
+    return resources
 
 
 def _words(value: object) -> object:
@@ -100,7 +122,7 @@ class Settings(BaseModel):
     )
     ISSUER_LOG_FORMAT: Literal["text", "json"] = Field("text", description="For people, or one JSON object a line")
     ISSUER_DEV: bool = Field(False, description="Allow development while listening beyond loopback (compose sets it)")
-    ISSUER_RESOURCES: Annotated[dict[str, str], BeforeValidator(_resources)] = Field(
+    ISSUER_RESOURCES: Annotated[dict[str, str], BeforeValidator(_resources), AfterValidator(_check_resources)] = Field(
         {"http://127.0.0.1:8000/mcp": "http://127.0.0.1:8000/mcp"},
         description="The resources that tokens are issued for, `url[=audience]`, parted by commas",
     )
@@ -116,7 +138,9 @@ class Settings(BaseModel):
     ISSUER_KEYS_DIR: Path = Field(Path("keys"), description="Where the signing keys lie")
     ISSUER_SIGNING_ALG: Literal["RS256", "ES256", "EdDSA"] = Field("RS256", description="The algorithm of new keys")
     ISSUER_ALLOWED_HOSTS: Words = Field((), description="Further values of `Host` to answer to, parted by blanks")
-    ISSUER_TRUSTED_PROXIES: Words = Field((), description="Addresses of proxies whose X-Forwarded-For is believed")
+    ISSUER_TRUSTED_PROXIES: Annotated[Words, AfterValidator(_proxies)] = Field(
+        (), description="Addresses of proxies whose X-Forwarded-For is believed"
+    )
     ISSUER_DOCS: bool | None = Field(None, description="Serve /docs; default: in development")
     ISSUER_ACCESS_TOKEN_SECONDS: int = Field(900, ge=1, le=86400, description="Life of an access token")
     ISSUER_REFRESH_IDLE_SECONDS: int = Field(30 * 86400, ge=60, description="Life of an unused refresh token")
@@ -143,10 +167,6 @@ class Settings(BaseModel):
 
     @model_validator(mode="after")
     def _make_sense(self) -> Settings:
-        for url in self.ISSUER_RESOURCES:
-            _resource(url)
-        if not self.ISSUER_RESOURCES:
-            raise ValueError("ISSUER_RESOURCES must name at least one resource")
         if not self.ISSUER_SCOPES or not all(re.fullmatch(r"[\x21\x23-\x5b\x5d-\x7e]+", s) for s in self.ISSUER_SCOPES):
             raise ValueError("ISSUER_SCOPES must name at least one scope, in printable ASCII")
         if not set(self.ISSUER_DEFAULT_SCOPE) <= set(self.ISSUER_SCOPES):
