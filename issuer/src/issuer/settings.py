@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import difflib
-import ipaddress
 import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 from pydantic import (
@@ -22,8 +21,9 @@ from pydantic import (
     model_validator,
 )
 
+from issuer import setting_values as values
+
 DEFAULT_SCOPES = "mcp:tools=Use the tools of this server"
-_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _HEADERS = "Settings are named in README.md under Settings."
 
 
@@ -37,66 +37,7 @@ def origin_of(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
-def _url(url: str) -> SplitResult:
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:
-        raise ValueError("must be a well-formed URL") from None
-    if parts.scheme not in ("https", "http") or not parts.hostname:
-        raise ValueError("must be an https or http URL")
-    if "#" in url or "@" in parts.netloc or "\\" in url or not re.fullmatch(r"[\x21-\x7e]+", url):
-        raise ValueError("must have no fragment, user information or blanks")
-    if parts.netloc != parts.netloc.lower() or (parts.scheme, port) in (("http", 80), ("https", 443)):
-        raise ValueError("must be written in lower case and without the default port")
-    return parts
-
-
-def _identifier(url: str) -> str:
-    parts = _url(url)
-    if url.endswith("/"):
-        raise ValueError("must not end with a slash: clients compare it byte for byte")
-    if "?" in url:
-        raise ValueError("must have no query")
-    if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
-        raise ValueError("must be https: http is for 127.0.0.1, [::1] and localhost alone")
-    return url
-
-
-def _proxies(words: tuple[str, ...]) -> tuple[str, ...]:
-    for word in words:
-        try:
-            ipaddress.ip_network(word)
-        except ValueError:
-            raise ValueError("must be IP addresses or CIDR blocks") from None
-    return words
-
-
-def _pairs(value: object) -> object:
-    """`a=b; c=d` as a mapping, `a` alone as a=a."""
-    if not isinstance(value, str):
-        return value
-    entries = [entry.strip() for entry in re.split(r"[;\n]", value) if entry.strip()]
-    return {name.strip(): (text.strip() or name.strip()) for name, _, text in (e.partition("=") for e in entries)}
-
-
-def _resources(value: object) -> object:
-    return _pairs(value.replace(",", ";")) if isinstance(value, str) else value
-
-
-def _check_resources(resources: dict[str, str]) -> dict[str, str]:
-    if not resources:
-        raise ValueError("must name at least one resource")
-    for url in resources:
-        _url(url)
-    return resources
-
-
-def _words(value: object) -> object:
-    return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
-
-
-Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
+Words = Annotated[tuple[str, ...], BeforeValidator(values.words)]
 
 
 class Settings(BaseModel):
@@ -104,7 +45,7 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
-    ISSUER: Annotated[str, AfterValidator(_identifier)] = Field(
+    ISSUER: Annotated[str, AfterValidator(values.identifier)] = Field(
         "http://127.0.0.1:9000",
         description="The issuer identifier: a name that is compared, and its public origin",
     )
@@ -122,11 +63,13 @@ class Settings(BaseModel):
     )
     ISSUER_LOG_FORMAT: Literal["text", "json"] = Field("text", description="For people, or one JSON object a line")
     ISSUER_DEV: bool = Field(False, description="Allow development while listening beyond loopback (compose sets it)")
-    ISSUER_RESOURCES: Annotated[dict[str, str], BeforeValidator(_resources), AfterValidator(_check_resources)] = Field(
+    ISSUER_RESOURCES: Annotated[
+        dict[str, str], BeforeValidator(values.resources), AfterValidator(values.check_resources)
+    ] = Field(
         {"http://127.0.0.1:8000/mcp": "http://127.0.0.1:8000/mcp"},
         description="The resources that tokens are issued for, `url[=audience]`, parted by commas",
     )
-    ISSUER_SCOPES: Annotated[dict[str, str], BeforeValidator(_pairs)] = Field(
+    ISSUER_SCOPES: Annotated[dict[str, str], BeforeValidator(values.pairs)] = Field(
         dict([DEFAULT_SCOPES.split("=")]),
         description="The scopes, `name=sentence for people`, parted by semicolons",
     )
@@ -138,7 +81,7 @@ class Settings(BaseModel):
     ISSUER_KEYS_DIR: Path = Field(Path("keys"), description="Where the signing keys lie")
     ISSUER_SIGNING_ALG: Literal["RS256", "ES256", "EdDSA"] = Field("RS256", description="The algorithm of new keys")
     ISSUER_ALLOWED_HOSTS: Words = Field((), description="Further values of `Host` to answer to, parted by blanks")
-    ISSUER_TRUSTED_PROXIES: Annotated[Words, AfterValidator(_proxies)] = Field(
+    ISSUER_TRUSTED_PROXIES: Annotated[Words, AfterValidator(values.proxies)] = Field(
         (), description="Addresses of proxies whose X-Forwarded-For is believed"
     )
     ISSUER_DOCS: bool | None = Field(None, description="Serve /docs; default: in development")
@@ -179,7 +122,7 @@ class Settings(BaseModel):
             raise ValueError("CLIENT_SECRET must be 16 to 256 printable ASCII characters")
         if not self.loopback and (self.ISSUER_DEV or self.ISSUER_AUTO_APPROVE):
             raise ValueError("ISSUER_DEV and ISSUER_AUTO_APPROVE are for an ISSUER that is an http loopback origin")
-        if self.loopback and self.ISSUER_HOST not in _LOOPBACK and not self.ISSUER_DEV:
+        if self.loopback and self.ISSUER_HOST not in values.LOOPBACK and not self.ISSUER_DEV:
             raise ValueError(
                 "ISSUER is a loopback origin but ISSUER_HOST listens beyond loopback: "
                 "set ISSUER_DEV=1 if only this machine can reach it, or ISSUER to the public https origin"
@@ -189,7 +132,7 @@ class Settings(BaseModel):
     @property
     def loopback(self) -> bool:
         parts = urlsplit(self.ISSUER)
-        return parts.scheme == "http" and parts.hostname in _LOOPBACK
+        return parts.scheme == "http" and parts.hostname in values.LOOPBACK
 
     @property
     def development(self) -> bool:

@@ -1,0 +1,68 @@
+"""How the text of an environment variable becomes a value, or why it cannot; no message repeats the text."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from urllib.parse import SplitResult, urlsplit
+
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+def _url(url: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise ValueError("must be a well-formed URL") from None
+    if parts.scheme not in ("https", "http") or not parts.hostname:
+        raise ValueError("must be an https or http URL")
+    if "#" in url or "@" in parts.netloc or "\\" in url or not re.fullmatch(r"[\x21-\x7e]+", url):
+        raise ValueError("must have no fragment, user information or blanks")
+    if parts.netloc != parts.netloc.lower() or (parts.scheme, port) in (("http", 80), ("https", 443)):
+        raise ValueError("must be written in lower case and without the default port")
+    return parts
+
+
+def identifier(url: str) -> str:
+    parts = _url(url)
+    if url.endswith("/"):
+        raise ValueError("must not end with a slash: clients compare it byte for byte")
+    if "?" in url:
+        raise ValueError("must have no query")
+    if parts.scheme == "http" and parts.hostname not in LOOPBACK:
+        raise ValueError("must be https: http is for 127.0.0.1, [::1] and localhost alone")
+    return url
+
+
+def proxies(words: tuple[str, ...]) -> tuple[str, ...]:
+    for word in words:
+        try:
+            ipaddress.ip_network(word)
+        except ValueError:
+            raise ValueError("must be IP addresses or CIDR blocks") from None
+    return words
+
+
+def pairs(value: object) -> object:
+    """`a=b; c=d` as a mapping, `a` alone as a=a."""
+    if not isinstance(value, str):
+        return value
+    entries = [entry.strip() for entry in re.split(r"[;\n]", value) if entry.strip()]
+    return {name.strip(): (text.strip() or name.strip()) for name, _, text in (e.partition("=") for e in entries)}
+
+
+def resources(value: object) -> object:
+    return pairs(value.replace(",", ";")) if isinstance(value, str) else value
+
+
+def check_resources(resources: dict[str, str]) -> dict[str, str]:
+    if not resources:
+        raise ValueError("must name at least one resource")
+    for url in resources:
+        _url(url)
+    return resources
+
+
+def words(value: object) -> object:
+    return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
