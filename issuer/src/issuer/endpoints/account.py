@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from issuer import log
 from issuer.model import Client, Family
@@ -30,7 +30,10 @@ def metadata(settings: Settings) -> dict[str, Any]:
 @router.get(PATH)
 async def account(request: Request) -> Response:
     """The programs that were let in, or the sign-in page."""
-    server = server_of(request)
+    return await _page(request, server_of(request))
+
+
+async def _page(request: Request, server: Server, *, revoked: str | None = None) -> Response:
     settings, now = server.settings, server.now()
     digest = browser.cookie(request, settings, "session")
     begin = Begin(request, server)
@@ -50,6 +53,7 @@ async def account(request: Request) -> Response:
             transaction=begin.passage("account", Form(()), signed_in.session.digest).sealed(server),
             connections=[_connection(family, client, server) for family, client in let_in],
             access_minutes=-(-settings.ISSUER_ACCESS_TOKEN_SECONDS // 60),
+            revoked=revoked,
         )
     )
 
@@ -58,7 +62,7 @@ def _connection(family: Family, client: Client | None, server: Server) -> pages.
     sentences = {**server.settings.ISSUER_SCOPES, **OPENID}
     return pages.Connection(
         family_id=family.id,
-        client_name=(client.name if client else None) or family.client_id,
+        client_name=_name(family, client),
         client_host=urlsplit(family.client_id).hostname,
         scopes=[pages.ScopeLine(name, sentences.get(name, name)) for name in family.scope],
         resource=" ".join(family.resources),
@@ -77,7 +81,7 @@ async def revoke(request: Request) -> Response:
     passage = resume(request, server, form.get("transaction"), "account")
     chosen = form.get("connection") or ""
 
-    def work(tx: Transaction) -> None:
+    def work(tx: Transaction) -> str:
         signed_in = session.current(passage.session, tx, settings, now)
         family = tx.families.get(chosen)
         if signed_in is None or family is None or family.subject != signed_in.user.subject:
@@ -85,6 +89,10 @@ async def revoke(request: Request) -> Response:
         tx.families.revoke(family.id, now)
         tx.consents.remove(family.subject, family.client_id)
         log.note(client_id=family.client_id, sub=family.subject)
+        return _name(family, tx.clients.get(family.client_id))
 
-    await server.store.write(work)
-    return RedirectResponse(f"{settings.ISSUER}{PATH}", 303, headers={"Cache-Control": "no-store"})
+    return await _page(request, server, revoked=await server.store.write(work))
+
+
+def _name(family: Family, client: Client | None) -> str:
+    return (client.name if client else None) or family.client_id
