@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -81,17 +81,17 @@ def clean_environment(**more: str) -> dict[str, str]:
     return {**kept, "PYTHONUNBUFFERED": "1", **more}
 
 
-def spawn(name: Name, folder: Path, **environment: str) -> Service:
+def spawn(name: Name, folder: Path, *, command: Sequence[str] = (), **environment: str) -> Service:
     """Start one service as a process working in `folder`, without waiting for it (see `wait_until_ready`).
 
-    Its port comes from ISSUER_PORT or RESOURCE_PORT, its origin from ISSUER or BASE_URL.
+    environment: all its settings, ISSUER_PORT or RESOURCE_PORT among them. command: instead of `... serve`.
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.log"
     package = {"issuer": "issuer", "resource": "resource_server"}[name]
     with path.open("ab") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", package, "serve"],
+            command or [sys.executable, "-m", package, "serve"],
             cwd=folder,
             env=clean_environment(**environment),
             stdin=subprocess.DEVNULL,
@@ -126,9 +126,9 @@ def wait_until_ready(service: Service) -> None:
 
 
 @contextlib.contextmanager
-def running(name: Name, folder: Path, **environment: str) -> Iterator[Service]:
-    """One service as a process, ready; ended afterwards."""
-    service = spawn(name, folder, **environment)
+def running(name: Name, folder: Path, *, command: Sequence[str] = (), **environment: str) -> Iterator[Service]:
+    """One service as a process, ready; ended afterwards. Arguments as for `spawn`."""
+    service = spawn(name, folder, command=command, **environment)
     try:
         wait_until_ready(service)
         yield service

@@ -20,7 +20,7 @@ _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _PLAIN = frozenset(
     ("client_id", "scope", "resource", "response_type", "response_mode", "code_challenge_method", "prompt")
 )
-_NAME = re.compile(r"[A-Za-z0-9_.\[\]-]{1,32}")
+_NAME = re.compile(r"[A-Za-z_.\[\]-]{1,32}")  # no digits: a bare secret has some
 _JSON = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
 
 

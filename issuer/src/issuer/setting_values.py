@@ -44,6 +44,13 @@ def proxies(words: tuple[str, ...]) -> tuple[str, ...]:
     return words
 
 
+def hosts(words: tuple[str, ...]) -> tuple[str, ...]:
+    for word in words:
+        if not re.fullmatch(r"\*|(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?", word):
+            raise ValueError("must be names as in the Host header, with or without a port: no scheme, no path")
+    return words
+
+
 def pairs(value: object) -> object:
     """`a=b; c=d` as a mapping, `a` alone as a=a."""
     if not isinstance(value, str):

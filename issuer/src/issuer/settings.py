@@ -80,7 +80,9 @@ class Settings(BaseModel):
     )
     ISSUER_KEYS_DIR: Path = Field(Path("keys"), description="Where the signing keys lie")
     ISSUER_SIGNING_ALG: Literal["RS256", "ES256", "EdDSA"] = Field("RS256", description="The algorithm of new keys")
-    ISSUER_ALLOWED_HOSTS: Words = Field((), description="Further values of `Host` to answer to, parted by blanks")
+    ISSUER_ALLOWED_HOSTS: Annotated[Words, AfterValidator(values.hosts)] = Field(
+        (), description="Further values of `Host` to answer to, parted by blanks"
+    )
     ISSUER_TRUSTED_PROXIES: Annotated[Words, AfterValidator(values.proxies)] = Field(
         (), description="Addresses of proxies whose X-Forwarded-For is believed"
     )

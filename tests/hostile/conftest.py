@@ -1,0 +1,105 @@
+"""The pair under attack, and evidence.json: what was tried for each row and what came of it."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Generator, Iterator
+
+import httpx
+import pytest
+from tests.hostile.rows import NOT_TESTED, ROWS, in_force
+from tests.hostile.target import Target
+from tests.support import servers
+from tests.support.machine import ROOT
+
+EVIDENCE = ROOT / "evidence.json"
+targets: list[Target] = []
+outcomes: dict[str, dict[str, str]] = defaultdict(dict)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "row(id): tries this row of hostile-inputs.json")
+
+
+@pytest.fixture(scope="session")
+def attacked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.Pair]:
+    """A pair of its own, whose state nobody else changes."""
+    with servers.processes(tmp_path_factory.mktemp("attacked")) as pair:
+        yield pair
+
+
+@pytest.fixture(scope="session")
+def issuer(attacked: servers.Pair) -> Target:
+    def works(client: httpx.Client, headers: dict[str, str]) -> None:
+        answer = client.post("/dev/token", data={"sub": "honest"}, headers=headers)
+        assert answer.status_code == 200, answer.text
+        assert answer.json()["access_token"]
+
+    targets.append(Target(attacked, attacked.services["issuer"], works))
+    return targets[-1]
+
+
+@pytest.fixture(scope="session")
+def resource(attacked: servers.Pair) -> Target:
+
+    def works(client: httpx.Client, headers: dict[str, str]) -> None:
+        answer = client.get("/mcp/health", headers=headers)
+        assert answer.status_code == 200, answer.text
+
+    targets.append(Target(attacked, attacked.services["resource"], works))
+    return targets[-1]
+
+
+@pytest.fixture(scope="session", params=["issuer", "resource"])
+def either(request: pytest.FixtureRequest) -> Target:
+    """Each service in turn: for what both must withstand."""
+    target: Target = request.getfixturevalue(request.param)
+    return target
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
+    rows = [mark.args[0] for mark in item.iter_markers("row")]
+    for target in targets:
+        target.rows = rows
+    yield
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if call.when == "call" or not report.passed:
+        for mark in item.iter_markers("row"):
+            outcomes[mark.args[0]][item.name] = report.outcome
+    return report
+
+
+def pytest_sessionfinish() -> None:
+    if outcomes:
+        EVIDENCE.write_text(json.dumps(evidence(), indent=1) + "\n")
+
+
+def evidence() -> list[dict[str, object]]:
+    """One entry for each row in force: the inputs tried, by how many tests, and whether all held."""
+    entries: list[dict[str, object]] = []
+    for found in filter(in_force, ROWS.values()):
+        tests = outcomes.get(found.id, {})
+        entries.append(
+            {
+                "row": found.id,
+                "priority": found.priority,
+                "inputs": sum(target.tried[found.id] for target in targets),
+                "tests": dict(sorted(tests.items())),
+                "outcome": _outcome(found.id, set(tests.values())),
+            }
+        )
+    return entries
+
+
+def _outcome(row: str, results: set[str]) -> str:
+    if not results:
+        return NOT_TESTED.get(row, "not tried")
+    return "held" if results == {"passed"} else "not held"

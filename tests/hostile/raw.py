@@ -1,0 +1,78 @@
+"""HTTP as bytes on a socket: for requests that no client library would send."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import time
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back. status: 0 when nothing did. closed: the server ended the connection. seconds: until then."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+    closed: bool
+    seconds: float
+    wire: bytes
+
+
+def connect(origin: str) -> socket.socket:
+    url = urlsplit(origin)
+    return socket.create_connection((url.hostname or "127.0.0.1", url.port or 80), timeout=5)
+
+
+def exchange(origin: str, sent: bytes, patience: float = 1.0) -> Answer:
+    """Send bytes as they are, then read until the server closes, or has answered and is silent for a moment."""
+    with connect(origin) as connection:
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            connection.sendall(sent)
+        return read(connection, patience)
+
+
+def read(connection: socket.socket, patience: float) -> Answer:
+    """Read an answer; `patience` is how many seconds of silence end the reading."""
+    started = time.monotonic()
+    received, closed = b"", False
+    while True:
+        connection.settimeout(patience if not complete(received) else 0.02)
+        try:
+            part = connection.recv(65536)
+        except TimeoutError:
+            break
+        except ConnectionResetError:
+            closed = True
+            break
+        if not part:
+            closed = True
+            break
+        received += part
+    head, _, body = received.partition(b"\r\n\r\n")
+    lines = head.decode("latin-1").split("\r\n")
+    status = int(lines[0].split(" ")[1]) if lines[0].startswith("HTTP/") else 0
+    headers = {k.lower(): v.strip() for k, _, v in (line.partition(":") for line in lines[1:])}
+    return Answer(status, headers, body, closed, time.monotonic() - started, received)
+
+
+def complete(received: bytes) -> bool:
+    head, end, body = received.partition(b"\r\n\r\n")
+    if not end:
+        return False
+    for line in head.lower().split(b"\r\n"):
+        if line.startswith(b"content-length:"):
+            return len(body) >= int(line.partition(b":")[2])
+    return body.endswith(b"0\r\n\r\n")
+
+
+def until_closed(connection: socket.socket, patience: float) -> float:
+    """Read and forget until the server closes; how many seconds that took. Raises TimeoutError after `patience`."""
+    started = time.monotonic()
+    connection.settimeout(patience)
+    with contextlib.suppress(ConnectionResetError):
+        while connection.recv(65536):
+            pass
+    return time.monotonic() - started
