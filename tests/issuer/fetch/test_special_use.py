@@ -7,6 +7,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from issuer.protocol.special_use import is_public
 
 # Blocks with their neighbour below and above where that is ordinary address space.
