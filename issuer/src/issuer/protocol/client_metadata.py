@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -31,6 +32,7 @@ _KEPT = (
     "jwks_uri",
     *_WEB_URIS,
 )
+_HTTPS = re.compile(r"https://[\x21\x23-\x5b\x5d-\x7e]+")
 _LANGUAGE_TAG = re.compile(r"#[A-Za-z]{1,8}(?:-[A-Za-z0-9]{1,8})*")
 # RFC 7591 §2.1: the response type that each grant type needs; a grant without one has no use for redirect URIs.
 _RESPONSE_TYPES = {"authorization_code": "code"}
@@ -156,15 +158,12 @@ def _rest(document: Mapping[str, Any], method: AuthMethod) -> dict[str, Any]:
 
 def check_web_uri(name: str, value: object) -> str:
     """An https address that a person or this server may follow."""
-    if (
-        not isinstance(value, str)
-        or len(value) > 2048
-        or not re.fullmatch(r"https://[\x21\x23-\x5b\x5d-\x7e]+", value)
-        or not urlsplit(value).hostname
-        or "@" in urlsplit(value).netloc
-    ):
-        raise InvalidClientMetadata(f"{name} must be an https URL")
-    return value
+    if isinstance(value, str) and len(value) <= 2048 and _HTTPS.fullmatch(value):
+        with suppress(ValueError):  # brackets around what is no address
+            parts = urlsplit(value)
+            if parts.hostname and "@" not in parts.netloc:
+                return value
+    raise InvalidClientMetadata(f"{name} must be an https URL")
 
 
 def _strings(document: Mapping[str, Any], name: str) -> tuple[str, ...]:

@@ -39,7 +39,11 @@ def check(uri: object) -> str:
         raise InvalidRedirectUri(
             "the scheme of a redirect URI must be https, http on loopback, or a private-use scheme with a dot"
         )
-    if _RESERVED & {name for name, _ in parse_qsl(urlsplit(uri).query, keep_blank_values=True)}:
+    try:
+        query = urlsplit(uri).query
+    except ValueError:
+        raise InvalidRedirectUri("a redirect URI must use brackets for an IPv6 address alone") from None
+    if _RESERVED & {name for name, _ in parse_qsl(query, keep_blank_values=True)}:
         raise InvalidRedirectUri("a redirect URI must not carry code, state, iss or error itself")
     return uri
 
@@ -71,7 +75,7 @@ def _without_port(uri: str) -> str | None:
         return None
     authority, slash, path = uri[7:].partition("/")
     match = _AUTHORITY.fullmatch(authority.partition("?")[0])
-    if not match or match[1] not in LOOPBACK_HOSTS:
+    if not match or match[1] not in LOOPBACK_HOSTS or int(match[2] or 0) > 65535:
         return None
     query = authority[len(match[0]) :]
     return f"http://{match[1]}{query}{slash}{path}"

@@ -31,9 +31,11 @@ def choose(asked: Resources, configured: Mapping[str, str]) -> Resources:
 
 
 def narrowed(asked: Resources, granted: Resources, configured: Mapping[str, str]) -> Resources:
-    """Part of a grant's resources for one token: all unless fewer were asked, never others."""
+    """Part of a grant's resources for one token: all that are still configured unless fewer were asked."""
     if not asked:
-        return granted
+        asked = tuple(uri for uri in granted if uri in configured)
+        if not asked:
+            raise InvalidTarget("this server no longer issues tokens for the resource of the grant")
     chosen = choose(asked, configured)
     if not set(chosen) <= set(granted):
         raise InvalidTarget("resource is not part of the grant")
