@@ -27,6 +27,7 @@ from issuer.endpoints import (
     jwks,
     login,
     logout,
+    metrics,
     register,
     registration,
     revoke,
@@ -34,8 +35,10 @@ from issuer.endpoints import (
     userinfo,
 )
 from issuer.guard import Guard, networks
+from issuer.metrics import CountRequests, Metrics
 from issuer.request_log import RequestLog
 from issuer.server import Server
+from issuer.setting_values import is_postgres
 from issuer.settings import Settings
 from issuer.storage.sqlite import SQLiteStore
 from issuer.store import Store
@@ -76,13 +79,17 @@ def build_ring(settings: Settings) -> keys.KeyRing:
 
 
 def build_store(settings: Settings) -> Store:
+    if is_postgres(settings.ISSUER_DATABASE):
+        from issuer.storage.postgres import PostgresStore  # here: psycopg takes a tenth of a second to import
+
+        return PostgresStore(settings.ISSUER_DATABASE, settings.ISSUER_DATABASE_POOL)
     return SQLiteStore(settings.ISSUER_DATABASE, settings.ISSUER_SQLITE_SYNCHRONOUS)
 
 
 def build_server(settings: Settings, clock: Callable[[], int] = now) -> Server:
     """All that endpoints and commands need; the store is not open yet."""
     mint = Mint(settings.ISSUER, build_ring(settings), settings.ISSUER_ACCESS_TOKEN_SECONDS)
-    return Server(settings, build_store(settings), mint, clock, b"")
+    return Server(settings, Metrics(), build_store(settings), mint, clock, b"")
 
 
 @asynccontextmanager
@@ -121,6 +128,9 @@ def create_app(settings: Settings, clock: Callable[[], int] = now) -> FastAPI:
     )
     _route(app, settings)
     errors.install(app)
+    if settings.metrics:
+        app.include_router(metrics.router)
+        app.add_middleware(CountRequests, metrics=server.metrics)
     app.add_middleware(
         OpenCors, paths=[*discovery.addresses(settings.path), *(settings.path + p for p in OPEN_TO_BROWSERS)]
     )

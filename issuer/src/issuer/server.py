@@ -9,6 +9,7 @@ from typing import TypeVar
 from fastapi import Request
 
 from issuer.errors import OAuthError
+from issuer.metrics import Metrics
 from issuer.settings import Settings
 from issuer.store import Store, Transaction
 from issuer.tokens import Mint
@@ -19,6 +20,7 @@ T = TypeVar("T")
 @dataclass(frozen=True, slots=True)
 class Server:
     settings: Settings
+    metrics: Metrics
     store: Store
     mint: Mint
     now: Callable[[], int]

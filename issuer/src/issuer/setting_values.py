@@ -73,3 +73,14 @@ def check_resources(resources: dict[str, str]) -> dict[str, str]:
 
 def words(value: object) -> object:
     return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
+
+
+def is_postgres(database: str) -> bool:
+    """Whether a database is a PostgreSQL; else it is the path of an SQLite file."""
+    return database.startswith(("postgresql://", "postgres://"))
+
+
+def database(place: str) -> str:
+    if "://" in place and not is_postgres(place):
+        raise ValueError("must be the path of an SQLite file, or postgresql://user:password@host/database")
+    return place

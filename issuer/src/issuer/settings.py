@@ -74,7 +74,12 @@ class Settings(BaseModel):
         description="The scopes, `name=sentence for people`, parted by semicolons",
     )
     ISSUER_DEFAULT_SCOPE: Words = Field((), description="What a request without scope gets; default: the first scope")
-    ISSUER_DATABASE: str = Field(".data/issuer.db", description="The SQLite file")
+    ISSUER_DATABASE: Annotated[str, AfterValidator(values.database)] = Field(
+        ".data/issuer.db",
+        description="The SQLite file, or a PostgreSQL: `postgresql://user:password@host/database`",
+        repr=False,
+    )
+    ISSUER_DATABASE_POOL: int = Field(10, ge=1, le=100, description="The most connections to PostgreSQL, per process")
     ISSUER_SQLITE_SYNCHRONOUS: Literal["FULL", "NORMAL"] = Field(
         "FULL", description="NORMAL is faster and survives a crash of the process, not a power cut"
     )
@@ -87,6 +92,7 @@ class Settings(BaseModel):
         (), description="Addresses of proxies whose X-Forwarded-For is believed"
     )
     ISSUER_DOCS: bool | None = Field(None, description="Serve /docs; default: in development")
+    ISSUER_METRICS: bool | None = Field(None, description="Serve /metrics for Prometheus; default: in development")
     ISSUER_ACCESS_TOKEN_SECONDS: int = Field(900, ge=1, le=86400, description="Life of an access token")
     ISSUER_REFRESH_IDLE_SECONDS: int = Field(30 * 86400, ge=60, description="Life of an unused refresh token")
     ISSUER_REFRESH_TOTAL_SECONDS: int = Field(
@@ -164,6 +170,10 @@ class Settings(BaseModel):
     @property
     def docs(self) -> bool:
         return self.development if self.ISSUER_DOCS is None else self.ISSUER_DOCS
+
+    @property
+    def metrics(self) -> bool:
+        return self.development if self.ISSUER_METRICS is None else self.ISSUER_METRICS
 
     @property
     def path(self) -> str:

@@ -20,6 +20,7 @@ async def once(server: Server) -> int:
     while True:
         gone = await server.store.write(lambda tx: tx.sweep(server.now(), _BATCH))
         total += gone
+        server.metrics.swept.inc(gone)
         if gone < _BATCH:
             return total
         await asyncio.sleep(0.01)

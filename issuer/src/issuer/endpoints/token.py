@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
 from issuer import log
-from issuer.errors import UnauthorizedClient, UnsupportedGrantType
+from issuer.errors import OAuthError, UnauthorizedClient, UnsupportedGrantType
 from issuer.grants.registry import GRANTS
 from issuer.grants.request import Lives, TokenRequest
 from issuer.model import Authorization
@@ -58,6 +58,12 @@ async def token(request: Request) -> Response:
         return grant.authorize(TokenRequest(client, form, settings.resources, lives, now), tx)
 
     writes = credentials.method == "private_key_jwt" or (grant is not None and grant.WRITES)
-    authorization = await server.transact(work, writes=writes)
+    label = grant_type if grant else "unknown"
+    try:
+        authorization = await server.transact(work, writes=writes)
+    except OAuthError as error:
+        server.metrics.tokens.labels(label, error.code).inc()
+        raise
+    server.metrics.tokens.labels(label, "issued").inc()
     log.note(grant=grant_type, sub=authorization.subject)
     return JSONResponse(server.mint.issue(authorization, now), headers=NO_STORE)
