@@ -1,0 +1,86 @@
+"""House rules about what is installed and started: reasons, locks, scripts, and what compose passes on."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import tomllib
+from typing import Any
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from tests.house.readme import settings_of
+from tests.house.tree import ROOT, SERVICES
+
+pytestmark = pytest.mark.house
+
+
+def locked(path: str) -> dict[str, str]:
+    """Version by name, as a lock file of ours says."""
+    found = re.findall(r"^([\w.-]+)==(\S+)", (ROOT / path).read_text(), re.MULTILINE)
+    return {canonicalize_name(name): version for name, version in found}
+
+
+def declared(path: str) -> list[str]:
+    """Every requirement of a pyproject.toml of ours."""
+    document: dict[str, Any] = tomllib.loads((ROOT / path).read_text())
+    groups = document.get("dependency-groups", {}).values()
+    return [*document.get("project", {}).get("dependencies", []), *(entry for group in groups for entry in group)]
+
+
+@pytest.mark.parametrize("folder", ["issuer", "resource", "tests"])
+def test_each_lock_holds_what_is_declared_and_agrees_with_the_tests(folder: str) -> None:
+    lock, everything = locked(f"{folder}/requirements.lock"), locked("tests/requirements.lock")
+    assert lock.items() <= everything.items(), "run ./dev lock"
+    for text in declared("pyproject.toml" if folder == "tests" else f"{folder}/pyproject.toml"):
+        wanted = Requirement(text)
+        version = lock.get(canonicalize_name(wanted.name))
+        assert version is not None, f"{text} is not locked: run ./dev lock"
+        assert wanted.specifier.contains(version), f"{text}, but {version} is locked: run ./dev lock"
+
+
+@pytest.mark.parametrize("folder", ["issuer", "resource", "tests"])
+def test_every_locked_package_has_its_hashes(folder: str) -> None:
+    text = (ROOT / folder / "requirements.lock").read_text()
+    bare = [line for line in text.splitlines() if "==" in line and not line.endswith("\\")]
+    assert "--hash=sha256:" in text
+    assert not bare
+
+
+@pytest.mark.parametrize("path", ["issuer/pyproject.toml", "resource/pyproject.toml", "pyproject.toml"])
+def test_every_dependency_has_a_reason(path: str) -> None:
+    requirements, reason = declared(path), ""
+    for line in (ROOT / path).read_text().splitlines():
+        if re.match(r"\s+#", line):
+            reason = line
+        elif line.strip().strip('",') in requirements:
+            assert reason, f"say in a comment why {path} needs {line.strip()}"
+        else:
+            reason = ""
+
+
+@pytest.mark.parametrize("path", ["dev", ".ci/run"])
+def test_scripts_can_be_run(path: str) -> None:
+    assert os.access(ROOT / path, os.X_OK)
+    shell = "sh" if path == "dev" else "bash"
+    subprocess.run([shell, "-n", str(ROOT / path)], check=True)
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_compose_passes_every_setting_on(service: str) -> None:
+    compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+    passed = set(compose["services"][service]["environment"])
+    assert passed == set(settings_of(service)), "docker-compose.yml and the settings differ"
+
+
+def test_compose_publishes_on_this_machine_alone_and_takes_every_power_away() -> None:
+    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+    for name, service in services.items():
+        assert service["read_only"] is True, name
+        assert service["cap_drop"] == ["ALL"], name
+        assert all(port.startswith("127.0.0.1:") for port in service.get("ports", [])), name
+    mounts = {name: [v for v in s.get("volumes", []) if "keys" in v] for name, s in services.items()}
+    assert mounts == {"keys": ["./keys:/keys"], "issuer": ["./keys:/keys:ro"], "resource": []}
