@@ -6,6 +6,7 @@ import base64
 import json
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 import httpx
 import pytest
@@ -34,7 +35,7 @@ def test_no_credential_reaches_the_log(either: Target, path: str) -> None:
     """A canary in every field that takes a secret; the harness looks for each in the answer and in the log."""
     canaries = {name: either.canary() for name in CREDENTIALS}
     form = {"grant_type": "authorization_code", "client_id": "mcp-client", **canaries}
-    sent = [
+    sent: list[dict[str, Any]] = [
         {"data": form},
         {"json": form},
         {"content": json.dumps(form)[:-20].encode(), "headers": {"content-type": "application/json"}},
@@ -49,11 +50,7 @@ def test_no_credential_reaches_the_log(either: Target, path: str) -> None:
         {"content": either.canary().encode(), "headers": {"content-type": either.canary()}},
     ]
     for request in sent:
-        for method in ("POST", "GET"):
-            content = (
-                {} if method == "POST" else {name: request[name] for name in ("params", "headers") if name in request}
-            )
-            either.send(method, path, expect=ANSWERED, json_error=False, **(content or request))
+        either.send("POST", path, expect=ANSWERED, json_error=False, **request)
     either.send("GET", f"{path}?{either.canary()}", expect=ANSWERED, json_error=False)
 
 
@@ -145,7 +142,7 @@ def test_no_text_breaks_a_line(issuer: Target, text: str, field: str) -> None:
 @pytest.mark.parametrize("identity", ["", "a b", "a\tb", "é", "x" * 65, "x" * 9000, "{0}", '"', "<script>", "a,b"])
 def test_an_ill_formed_request_id_is_replaced(either: Target, identity: str) -> None:
     with either.holds():
-        answer = either.client.get("/healthz", headers={"x-request-id": identity.encode()})
+        answer = either.client.get("/healthz", headers=[(b"x-request-id", identity.encode())])
     assert answer.headers["x-request-id"] not in ("", identity)
     assert either.log_since()[-1]["request_id"] == answer.headers["x-request-id"]
 
