@@ -30,8 +30,9 @@ def listen(host: str, port: int) -> list[socket.socket]:
     sockets = []
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        for family, kind, _, _, address in found:
-            bound = socket.socket(family, kind)
+        for family, kind, protocol, _, address in found:
+            # The protocol too: asyncio sends without delay (TCP_NODELAY) only where the socket says that it is TCP.
+            bound = socket.socket(family, kind, protocol)
             sockets.append(bound)
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             if family == socket.AF_INET6:
