@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
-from issuer.errors import InvalidClientMetadata, InvalidRedirectUri
+from issuer.errors import InvalidClientMetadata, InvalidRedirectUri, InvalidScope
 from issuer.model import AuthMethod, Client, Origin
 from issuer.protocol import redirect_uri, scope
 from issuer.protocol.jwks import check_public_jwks
@@ -33,7 +33,6 @@ _KEPT = (
     *_WEB_URIS,
 )
 _HTTPS = re.compile(r"https://[\x21\x23-\x5b\x5d-\x7e]+")
-_LANGUAGE_TAG = re.compile(r"#[A-Za-z]{1,8}(?:-[A-Za-z0-9]{1,8})*")
 # RFC 7591 §2.1: the response type that each grant type needs; a grant without one has no use for redirect URIs.
 _RESPONSE_TYPES = {"authorization_code": "code"}
 
@@ -41,8 +40,10 @@ _RESPONSE_TYPES = {"authorization_code": "code"}
 def read(document: Mapping[str, Any], *, id: str, origin: Origin, now: int, grants: Collection[str]) -> Client:
     """A client from its metadata; `grants` are the grant types that whoever registers may ask for.
 
-    Unknown members are accepted and forgotten, absent ones get the defaults of RFC 7591 §2.
+    Unknown members are accepted and forgotten, absent ones get the defaults of RFC 7591 §2; null and "" are
+    absent.
     """
+    document = {name: value for name, value in document.items() if value is not None and value != ""}
     method = _auth_method(document)
     asked_grants = _strings(document, "grant_types") or ("authorization_code",)
     grant_types = tuple(grant for grant in dict.fromkeys(asked_grants) if grant in grants)
@@ -62,7 +63,7 @@ def read(document: Mapping[str, Any], *, id: str, origin: Origin, now: int, gran
         auth_method=method,
         name=_name(document),
         scope=_scope(document),
-        metadata=_rest(document, method),
+        metadata=_rest(document),
     )
 
 
@@ -86,7 +87,7 @@ def _auth_method(document: Mapping[str, Any]) -> AuthMethod:
     method = document.get("token_endpoint_auth_method", "client_secret_basic")
     if method not in AUTH_METHODS:
         raise InvalidClientMetadata(f"token_endpoint_auth_method must be one of {' '.join(AUTH_METHODS)}")
-    keys = [name for name in ("jwks", "jwks_uri") if document.get(name) is not None]
+    keys = [name for name in ("jwks", "jwks_uri") if name in document]
     if len(keys) == 2:
         raise InvalidClientMetadata("give jwks or jwks_uri, not both")
     if method == "private_key_jwt" and not keys:
@@ -113,7 +114,7 @@ def _response_types(document: Mapping[str, Any], grant_types: tuple[str, ...]) -
 
 def _name(document: Mapping[str, Any]) -> str | None:
     name = document.get("client_name")
-    if name is None or name == "":
+    if name is None:
         return None
     if not isinstance(name, str) or len(name) > _NAME_LONGEST:
         raise InvalidClientMetadata(f"client_name must be a string of at most {_NAME_LONGEST} characters")
@@ -127,15 +128,18 @@ def _scope(document: Mapping[str, Any]) -> tuple[str, ...]:
     value = document.get("scope")
     if value is not None and not isinstance(value, str):
         raise InvalidClientMetadata("scope must be a string of scopes parted by spaces")
-    return scope.parse(value)
+    try:
+        return scope.parse(value)
+    except InvalidScope as error:
+        raise InvalidClientMetadata(error.description) from None
 
 
-def _rest(document: Mapping[str, Any], method: AuthMethod) -> dict[str, Any]:
-    rest = {name: document[name] for name in _KEPT if document.get(name) not in (None, "")}
-    for name in document:
-        base, _, tag = name.partition("#")
-        if base in _WEB_URIS and document[name] not in (None, "") and (not tag or _LANGUAGE_TAG.fullmatch("#" + tag)):
-            check_web_uri(name.partition("#")[0], document[name])
+def _rest(document: Mapping[str, Any]) -> dict[str, Any]:
+    rest = {name: document[name] for name in _KEPT if name in document}
+    for name, value in document.items():
+        base = name.partition("#")[0]  # a language tag may follow (RFC 7591 §2.2)
+        if base in _WEB_URIS:
+            check_web_uri(base, value)
     if document.get("application_type", "web") not in ("web", "native"):
         raise InvalidClientMetadata("application_type must be web or native")
     if "application_type" in document:

@@ -31,6 +31,27 @@ def check_public_jwks(jwks: object) -> dict[str, Any]:
     return {"keys": [_check_member(key) for key in keys]}
 
 
+def read_public_keys(jwks: object) -> list[dict[str, Any]]:
+    """The keys of a published set that can verify signatures; others may be in it, for other servers."""
+    keys = jwks.get("keys") if isinstance(jwks, dict) else None
+    if not isinstance(keys, list) or len(keys) > _MOST_KEYS or not all(isinstance(key, dict) for key in keys):
+        raise InvalidClientMetadata(f"a key set must be an object whose keys are a list of at most {_MOST_KEYS} keys")
+    if any(_PRIVATE & key.keys() for key in keys):
+        raise InvalidClientMetadata("a private or symmetric key was published: the set cannot be trusted")
+    usable = [{name: key[name] for name in _PUBLIC if name in key} for key in keys if _can_verify(key)]
+    if not usable:
+        raise InvalidClientMetadata("the key set has no key that can verify a signature")
+    return usable
+
+
+def _can_verify(key: dict[str, Any]) -> bool:
+    try:
+        load(key)
+    except InvalidClientMetadata:
+        return False
+    return True
+
+
 def _check_member(key: object) -> dict[str, Any]:
     if not isinstance(key, dict):
         raise InvalidClientMetadata("each key of jwks must be an object")
@@ -51,7 +72,8 @@ def load(key: dict[str, Any]) -> PublicKey:
     """A key fit to verify RS256, ES256 or EdDSA signatures, by its own word (`use`, `key_ops`, `alg`) and its size."""
     if key.get("kid") is not None and not (isinstance(key["kid"], str) and len(key["kid"]) <= 256):
         raise InvalidClientMetadata("the kid of a key must be a string of at most 256 characters")
-    if key.get("use", "sig") != "sig" or ("key_ops" in key and "verify" not in (key["key_ops"] or ())):
+    operations = key.get("key_ops", ["verify"])
+    if key.get("use", "sig") != "sig" or not isinstance(operations, list) or "verify" not in operations:
         raise InvalidClientMetadata("a key of jwks is not meant for signatures")
     expected = {"RSA": "RS256", "EC": "ES256", "OKP": "EdDSA"}.get(str(key.get("kty")))
     if expected is None or key.get("alg", expected) != expected:
