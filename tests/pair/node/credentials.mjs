@@ -2,6 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
+import { openBrowser } from "./driver.mjs";
 
 /** Listens on a free port; `received` settles with the parameters of the one request that comes back. */
 export async function listen() {
@@ -69,7 +70,7 @@ export class Credentials {
     return this.verifier;
   }
   redirectToAuthorization(url) {
-    console.log(JSON.stringify({ open: url.href }));
+    openBrowser(url.href);
   }
   invalidateCredentials(what) {
     if (what !== "verifier") this.store.set(what === "client" ? "client" : "tokens", undefined);

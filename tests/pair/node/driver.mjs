@@ -1,4 +1,6 @@
 // What the TypeScript drivers share: arguments, the work done once connected, one JSON line as the answer.
+import { spawn } from "node:child_process";
+import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 
 export const { values: options } = parseArgs({
@@ -8,6 +10,7 @@ export const { values: options } = parseArgs({
     era: { type: "string", default: "legacy" }, // legacy | auto
     token: { type: "string" }, // a bearer token, or
     store: { type: "string" }, // the file that keeps OAuth credentials between starts
+    idle: { type: "string" }, // seconds to wait before `whoami` is called once more
   },
 });
 
@@ -19,12 +22,22 @@ export async function useTools(client) {
     return result.structuredContent?.result ?? result.structuredContent ?? result.content[0].text;
   };
   const { tools } = await client.listTools();
-  return {
+  const work = {
     tools: tools.map((tool) => tool.name),
     hello: await call("hello", { name: "Ada" }),
     sum: await call("add_numbers", { a: 2, b: 3 }),
     whoami: await call("whoami"),
   };
+  if (options.idle) {
+    await sleep(options.idle * 1000);
+    work.later = await call("whoami");
+  }
+  return work;
+}
+
+/** Opens a page the way programs do. */
+export function openBrowser(url) {
+  spawn(process.env.BROWSER, [url], { stdio: "ignore", detached: true }).unref();
 }
 
 /** Prints `{"result": ...}`, or `{"error": ...}` and exits with 1. */

@@ -18,13 +18,13 @@ await answer(async () => {
     await client.connect(transport);
     return client;
   };
-  const first = open();
-  const client = await connect(first).catch(async (error) => {
+  let transport = open();
+  const client = await connect(transport).catch(async (error) => {
     if (!(error instanceof UnauthorizedError) || !callback) throw error;
     const parameters = await callback.received;
     if (parameters.get("state") !== authProvider.expectedState) throw new Error("state differs");
-    await first.finishAuth(parameters.get("code"));
-    return connect(open());
+    await transport.finishAuth(parameters.get("code"));
+    return connect((transport = open()));
   });
-  return useTools(client);
+  return { ...(await useTools(client)), protocol: transport.protocolVersion };
 });

@@ -1,0 +1,63 @@
+"""Runs programs we did not write, and reads what they say."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from tests.support import node
+from tests.support.machine import ROOT
+
+PATIENCE = 120
+PROCESSES = pytest.mark.parametrize("pair", ["processes"], indirect=True)  # once, not in containers too
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a program ended."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def answer(self) -> dict[str, Any]:
+        """The one JSON line that drivers end with."""
+        answer: dict[str, Any] = json.loads(self.stdout.splitlines()[-1])
+        return answer
+
+    @property
+    def result(self) -> dict[str, Any]:
+        """What a driver that succeeded found."""
+        assert self.code == 0, f"{self.stdout}\n{self.stderr}"
+        result: dict[str, Any] = self.answer["result"]
+        return result
+
+
+def run(command: Sequence[str], **environment: str) -> Outcome:
+    """Run `command` from the root of the checkout, with nothing on standard input."""
+    quiet = {"FASTMCP_CHECK_FOR_UPDATES": "off", "FASTMCP_SHOW_SERVER_BANNER": "false", "NO_COLOR": "1"}
+    done = subprocess.run(
+        command,
+        cwd=ROOT,
+        env=node.environment(**quiet, **environment),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    return Outcome(done.returncode, done.stdout, done.stderr)
+
+
+def assert_worked(result: Mapping[str, Any], subject: str) -> None:
+    """Every tool was listed, called, and answered rightly."""
+    assert {"hello", "add_numbers", "whoami"} <= set(result["tools"])
+    assert "Ada" in result["hello"]
+    assert result["sum"] == 5
+    assert result["whoami"]["subject"] == subject
+    assert "mcp:tools" in result["whoami"]["scopes"]
