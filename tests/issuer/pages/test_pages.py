@@ -48,7 +48,7 @@ def test_forms_post_below_the_issuer_with_their_transaction(name: str) -> None:
         assert len(forms) == 1
         return
     for form in forms:
-        assert re.search(r'method="post" action="(login|consent|logout|account/revoke)"', form)
+        assert re.search(r'method="post" action="(login|consent|logout|account)"', form)
         assert re.search(r'<input type="hidden" name="transaction" value="t-\d">', form)
 
 

@@ -71,7 +71,7 @@ def _connection(family: Family, client: Client | None, server: Server) -> pages.
     )
 
 
-@router.post(PATH + "/revoke")
+@router.post(PATH)
 async def revoke(request: Request) -> Response:
     """End one connection of the person who is signed in: its refresh token at once, and any remembered consent."""
     server = server_of(request)

@@ -40,7 +40,7 @@ async def answer(request: Request) -> Response:
         return await _ask(request, form)
     settings = server.settings
     browser.refuse_cross_site(request, settings)
-    passage = resume(request, server, form.get("transaction"), "logout")
+    passage = resume(request, server, form.get("transaction"), "logout", "account")
 
     def work(tx: Transaction) -> tuple[str | None, str | None]:
         passage.spend(tx)

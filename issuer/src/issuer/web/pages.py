@@ -1,7 +1,7 @@
 """The pages people see, one function each: plain values in, a response out; no request, no database, no clock.
 
-Forms post to `login`, `consent`, `logout` and `account/revoke` relative to the page, so that an issuer that has a path
-needs no further setting: show a page only at an address directly below the issuer, never deeper. Every form carries
+Forms post to `login`, `consent`, `logout` and `account` relative to the page, so that an issuer that has a path needs
+no further setting: show a page only at an address directly below the issuer, never deeper. Every form carries
 the hidden field `transaction`. Names of clients are cut and cleaned here; hosts and addresses are shown whole, since
 what is cut from them is what deceives.
 """
@@ -139,7 +139,7 @@ def account(
     access_minutes: int,
     revoked: str | None = None,
 ) -> HTMLResponse:
-    """Posts `connection` to `account/revoke`, and to `logout`; `revoked` names the client that just lost its access."""
+    """Posts `connection`, the one to revoke, to `account`, and to `logout`; `revoked` names whose access just ended."""
     return page(
         "account",
         person=person,

@@ -79,10 +79,10 @@ class Begin:
         return response
 
 
-def resume(request: Request, server: Server, sealed: str | None, kind: Kind) -> Passage:
+def resume(request: Request, server: Server, sealed: str | None, *kinds: Kind) -> Passage:
     """The passage a page sent back, if it was made for this browser, sign-in and step, in the last ten minutes."""
     content: dict[str, Any] | None = unseal(server.secret, sealed) if sealed else None
-    if content is None or content.get("kind") != kind:
+    if content is None or content.get("kind") not in kinds:
         raise start_again()
     passage = Passage(**{**content, "request": tuple((name, value) for name, value in content["request"])})
     late = not passage.began_at <= server.now() <= passage.began_at + _SECONDS
