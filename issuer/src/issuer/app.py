@@ -10,12 +10,15 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from importlib import metadata as distribution
 from types import ModuleType
+from urllib.parse import urlsplit
 
 from fastapi import FastAPI
 from fastapi_swagger import patch_fastapi
 from loguru import logger
 
 from issuer import bootstrap, keys, sweep
+from issuer.client_keys import ClientKeys
+from issuer.documents import Documents
 from issuer.endpoints import (
     account,
     authorize,
@@ -34,8 +37,10 @@ from issuer.endpoints import (
     token,
     userinfo,
 )
+from issuer.fetch import Fetcher
 from issuer.guard import Guard, networks
 from issuer.metrics import CountRequests, Metrics
+from issuer.protocol.document_policy import Policy
 from issuer.request_log import RequestLog
 from issuer.server import Server
 from issuer.setting_values import is_postgres
@@ -89,7 +94,30 @@ def build_store(settings: Settings) -> Store:
 def build_server(settings: Settings, clock: Callable[[], int] = now) -> Server:
     """All that endpoints and commands need; the store is not open yet."""
     mint = Mint(settings.ISSUER, build_ring(settings), settings.ISSUER_ACCESS_TOKEN_SECONDS)
-    return Server(settings, Metrics(), build_store(settings), mint, clock, b"")
+    store, policy = build_store(settings), document_policy(settings)
+    fetcher = Fetcher(loopback=policy.loopback, open_ports=policy.open_ports)
+    return Server(
+        settings=settings,
+        metrics=Metrics(),
+        store=store,
+        documents=Documents(policy, store, fetcher, clock),
+        client_keys=ClientKeys(fetcher, clock),
+        mint=mint,
+        now=clock,
+        secret=b"",
+    )
+
+
+def document_policy(settings: Settings) -> Policy:
+    own = [urlsplit(url) for url in (settings.ISSUER, *settings.ISSUER_RESOURCES)]
+    ports = {"https": 443, "http": 80}
+    return Policy(
+        on=settings.ISSUER_CIMD,
+        loopback=settings.ISSUER_CIMD_LOOPBACK,
+        allow=settings.ISSUER_CIMD_ALLOW,
+        deny=settings.ISSUER_CIMD_DENY,
+        own=frozenset((url.netloc.removesuffix(f":{url.port}"), url.port or ports[url.scheme]) for url in own),
+    )
 
 
 @asynccontextmanager

@@ -55,6 +55,14 @@ class Client:
 
 
 @dataclass(frozen=True, slots=True)
+class Document:
+    """When the metadata document of a client was fetched, and until when it holds unasked."""
+
+    fetched_at: int
+    fresh_until: int
+
+
+@dataclass(frozen=True, slots=True)
 class User:
     """A person. `subject` is what tokens carry and never changes; `username` is what is typed."""
 

@@ -8,6 +8,8 @@ from typing import TypeVar
 
 from fastapi import Request
 
+from issuer.client_keys import ClientKeys
+from issuer.documents import Documents
 from issuer.errors import OAuthError
 from issuer.metrics import Metrics
 from issuer.settings import Settings
@@ -22,6 +24,8 @@ class Server:
     settings: Settings
     metrics: Metrics
     store: Store
+    documents: Documents
+    client_keys: ClientKeys
     mint: Mint
     now: Callable[[], int]
     """Whole seconds since 1970."""

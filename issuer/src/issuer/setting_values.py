@@ -51,6 +51,13 @@ def hosts(words: tuple[str, ...]) -> tuple[str, ...]:
     return words
 
 
+def domains(words: tuple[str, ...]) -> tuple[str, ...]:
+    for word in words:
+        if not re.fullmatch(r"\*(\.[a-z0-9-]+)+|[a-z0-9-]+(\.[a-z0-9-]+)+(:[1-9][0-9]{0,4})?", word):
+            raise ValueError("must be domain names in lower case, *.example.com for all below one")
+    return words
+
+
 def pairs(value: object) -> object:
     """`a=b; c=d` as a mapping, `a` alone as a=a."""
     if not isinstance(value, str):

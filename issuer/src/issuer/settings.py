@@ -111,6 +111,16 @@ class Settings(BaseModel):
     ISSUER_ASSERTION_AUD_TOKEN_ENDPOINT: bool = Field(
         False, description="Also take client assertions whose `aud` is the token endpoint instead of the issuer"
     )
+    ISSUER_CIMD: bool = Field(True, description="Know clients by the metadata document that their client_id points to")
+    ISSUER_CIMD_ALLOW: Annotated[Words, AfterValidator(values.domains)] = Field(
+        (), description="The only hosts of such documents: `example.com`, `*.example.com`, `example.com:8443`"
+    )
+    ISSUER_CIMD_DENY: Annotated[Words, AfterValidator(values.domains)] = Field(
+        (), description="Hosts whose documents are never used"
+    )
+    ISSUER_CIMD_LOOPBACK: bool = Field(
+        False, description="Development only: also documents at 127.0.0.1, [::1] and localhost"
+    )
     ISSUER_AUTO_APPROVE: str | None = Field(
         None,
         description="Development only: this person is signed in and consents without a page (headless tests)",
@@ -128,8 +138,9 @@ class Settings(BaseModel):
             raise ValueError("CLIENT_ID must be 1 to 64 characters of A-Z a-z 0-9 _ -")
         if self.CLIENT_SECRET is not None and not re.fullmatch(r"[\x21-\x7e]{16,256}", self.CLIENT_SECRET):
             raise ValueError("CLIENT_SECRET must be 16 to 256 printable ASCII characters")
-        if not self.loopback and (self.ISSUER_DEV or self.ISSUER_AUTO_APPROVE):
-            raise ValueError("ISSUER_DEV and ISSUER_AUTO_APPROVE are for an ISSUER that is an http loopback origin")
+        if not self.loopback and (self.ISSUER_DEV or self.ISSUER_AUTO_APPROVE or self.ISSUER_CIMD_LOOPBACK):
+            names = "ISSUER_DEV, ISSUER_AUTO_APPROVE and ISSUER_CIMD_LOOPBACK"
+            raise ValueError(f"{names} are for an ISSUER that is an http loopback origin")
         if self.loopback and self.ISSUER_HOST not in values.LOOPBACK and not self.ISSUER_DEV:
             raise ValueError(
                 "ISSUER is a loopback origin but ISSUER_HOST listens beyond loopback: "

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
-from issuer.model import Client, Code, Family, RefreshToken, Scope, Session, User
+from issuer.model import Client, Code, Document, Family, RefreshToken, Scope, Session, User
 
 T = TypeVar("T")
 
@@ -39,6 +39,16 @@ class Clients(Protocol):
 
     def used(self, id: str, now: int) -> None:
         """Note that the client completed an authorization: it will not be swept as unused."""
+
+
+class Documents(Protocol):
+    def get(self, url: str) -> Document | None:
+        """When the client of this id was fetched as a metadata document; None for every other client."""
+
+    def keep(self, client: Client, document: Document, most: int) -> None:
+        """Store what a client's document says now. Beyond `most` clients of this kind those go that were fetched
+        longest ago and have no living family.
+        """
 
 
 class Codes(Protocol):
@@ -136,6 +146,8 @@ class Denied(Protocol):
 class Transaction(Protocol):
     @property
     def clients(self) -> Clients: ...
+    @property
+    def documents(self) -> Documents: ...
     @property
     def codes(self) -> Codes: ...
     @property

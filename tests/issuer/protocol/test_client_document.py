@@ -58,8 +58,13 @@ def test_no_secret_in_public(member: str) -> None:
             read(**{member: value})
 
 
-@pytest.mark.parametrize("value", [[], None, "https://client.test/callback", [1], ["javascript:alert(1)"],
-                                   ["http://client.test/cb"], ["https://a.test/cb#f"], ["https://u@a.test/cb"]])  # fmt: skip
+@pytest.mark.parametrize(
+    "value",
+    [
+        [], None, "https://client.test/callback", [1], ["javascript:alert(1)"], ["http://client.test/cb"],
+        ["https://a.test/cb#f"], ["https://u@a.test/cb"],
+    ],
+)  # fmt: skip
 def test_redirect_uris_are_checked_as_at_registration(value: object) -> None:
     with pytest.raises(InvalidRedirectUri):
         read(redirect_uris=value)
@@ -161,7 +166,8 @@ def test_keys() -> None:
     "jwks",
     [
         {"keys": [PRIVATE]}, {"keys": [PUBLIC, PRIVATE]}, {"keys": [{"kty": "oct", "k": "c2VjcmV0"}]}, {"keys": []},
-        {"keys": {}}, {"keys": [P384]}, {"keys": [PUBLIC] * 21}, {"keys": ["a"]}, [PUBLIC], "x", {"keys": [{**PUBLIC, "use": "enc"}]},
+        {"keys": {}}, {"keys": [P384]}, {"keys": [PUBLIC] * 21}, {"keys": ["a"]}, [PUBLIC], "x",
+        {"keys": [{**PUBLIC, "use": "enc"}]},
     ],
 )  # fmt: skip
 def test_key_sets_that_are_refused(jwks: object) -> None:

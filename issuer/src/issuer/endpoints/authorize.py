@@ -28,6 +28,7 @@ def metadata(settings: Settings) -> dict[str, Any]:
         "response_modes_supported": list(authorization.RESPONSE_MODES),
         "code_challenge_methods_supported": [pkce.METHOD],
         "authorization_response_iss_parameter_supported": True,
+        **({"client_id_metadata_document_supported": True} if settings.ISSUER_CIMD else {}),
         "prompt_values_supported": list(authorization.PROMPTS),
         "scopes_supported": [*settings.ISSUER_SCOPES, *OPENID],
         "request_parameter_supported": False,

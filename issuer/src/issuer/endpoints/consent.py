@@ -15,7 +15,7 @@ from issuer.grants import authorization_code
 from issuer.server import Server, server_of
 from issuer.settings import Settings
 from issuer.store import Transaction
-from issuer.web import browser, pages
+from issuer.web import browser, known_client, pages
 from issuer.web.form import Form, parse, read_form
 from issuer.web.interaction import Refused, code_for, look, proceed
 from issuer.web.page_error import start_again
@@ -54,6 +54,7 @@ async def consent(request: Request) -> Response:
     decision = answer.get("decision")
     if decision == "switch":
         return _switch(server, passage)
+    await known_client.for_authorization(request, server, passage.form())
     outcome = await server.transact(lambda tx: _decide(passage, answer, server, tx))
     if isinstance(outcome, Refused):
         return outcome.redirect.error(outcome.error)

@@ -40,6 +40,12 @@ clients = _table(
     _text("document"),
     Index("ix_clients_unused", "origin", "last_used_at", "created_at"),
 )
+documents = _table(
+    "documents",
+    Column("url", Text, ForeignKey("clients.id", ondelete="CASCADE"), primary_key=True, nullable=False),
+    Column("fetched_at", BigInteger, nullable=False, index=True),
+    _time("fresh_until"),
+)
 users = _table(
     "users",
     _text("subject", primary_key=True),

@@ -6,6 +6,7 @@ from issuer.storage.clients import Clients
 from issuer.storage.codes import Codes
 from issuer.storage.connection import Connection
 from issuer.storage.counters import Denied, Limits, Once
+from issuer.storage.documents import Documents
 from issuer.storage.families import Families, RefreshTokens
 from issuer.storage.people import Consents, Sessions, Users
 
@@ -20,6 +21,13 @@ _SWEEPS = (
         "origin = 'dynamic' AND ((last_used_at IS NULL AND created_at < :now - 86400) OR (last_used_at < :now - 7776000"
         " AND NOT EXISTS (SELECT 1 FROM families WHERE families.client_id = clients.id AND revoked_at IS NULL)))",
     ),
+    (
+        "clients",
+        "id",
+        "origin = 'document'"
+        " AND NOT EXISTS (SELECT 1 FROM documents WHERE url = clients.id AND fetched_at >= :now - 86400)"
+        " AND NOT EXISTS (SELECT 1 FROM families WHERE families.client_id = clients.id AND revoked_at IS NULL)",
+    ),
     ("sessions", "digest", "expires_at < :now"),
     ("once", "key", "expires_at < :now"),
     ("limits", "key", "ends_at < :now"),
@@ -33,6 +41,7 @@ class Transaction:
     def __init__(self, db: Connection) -> None:
         self._db = db
         self.clients = Clients(db)
+        self.documents = Documents(db)
         self.codes = Codes(db)
         self.families = Families(db)
         self.refresh_tokens = RefreshTokens(db)

@@ -21,6 +21,7 @@ from issuer.protocol import assertion, secret
 from issuer.protocol.assertion import Assertion
 from issuer.server import Server
 from issuer.store import Transaction
+from issuer.web import known_client
 from issuer.web.form import Form
 
 METHODS: tuple[AuthMethod, ...] = ("none", "client_secret_basic", "client_secret_post", "private_key_jwt")
@@ -56,6 +57,7 @@ async def read(request: Request, form: Form, server: Server) -> Credentials:
         if client_id is None:
             raise InvalidClient("client_id is missing, and there is no Authorization header", headers=_CHALLENGE)
         if plain is None:
+            await known_client.for_tokens(server, client_id)
             return Credentials("none", client_id, (), address)
         return Credentials("client_secret_post", client_id, (plain,), address)
     if plain is not None:
@@ -77,8 +79,9 @@ async def _assertion(form: Form, server: Server, address: str) -> Credentials:
     presented = assertion.read(form.require("client_assertion"), audiences, server.now())
     if form.get("client_id") not in (None, presented.client_id):
         raise InvalidClient("client_id differs from the one in client_assertion")
+    await known_client.for_tokens(server, presented.client_id)
     client = await server.store.read(lambda tx: tx.clients.get(presented.client_id))
-    keys = tuple(client.metadata.get("jwks", {}).get("keys", ())) if client else ()
+    keys = await server.client_keys.of(client, presented.kid) if client else ()
     return Credentials("private_key_jwt", presented.client_id, (), address, presented, keys)
 
 

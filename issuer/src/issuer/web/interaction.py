@@ -22,7 +22,7 @@ from issuer.protocol.scope import OPENID
 from issuer.server import Server
 from issuer.settings import Settings
 from issuer.store import Transaction
-from issuer.web import browser, pages, session
+from issuer.web import browser, known_client, pages, session
 from issuer.web.form import Form
 from issuer.web.page_error import PageError
 from issuer.web.passage import Begin
@@ -80,6 +80,7 @@ async def proceed(request: Request, server: Server, form: Form, *, fresh: bool) 
     """One step of the walk. `fresh` says that the person has just signed in for this very request."""
     settings, now = server.settings, server.now()
     digest = browser.cookie(request, settings, "session")
+    await known_client.for_authorization(request, server, form)
     situation = await server.store.read(lambda tx: look(form, settings, digest, now, tx))
     log.note(client_id=situation.redirect.client.id)
     if isinstance(situation, Refused):
