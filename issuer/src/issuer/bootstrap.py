@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 
 from loguru import logger
 
@@ -26,12 +27,15 @@ def client_secret(settings: Settings) -> str:
         if not path.exists():
             keys.write_once(path, secret.invent(secret.CLIENT_SECRET).encode() + b"\n")
             logger.info("wrote a new client secret for {} to {}", settings.CLIENT_ID, SECRET_FILE)
-        return path.read_text().strip()
+        found = path.read_bytes().decode("ascii", "replace").strip()
     except OSError as error:
         raise keys.BadKey(
-            f"{SECRET_FILE} cannot be read or written ({error.strerror}):"
-            " set CLIENT_SECRET, or run `mcp-issuer key init`"
+            f"{SECRET_FILE} cannot be read ({error.strerror}): set CLIENT_SECRET, or run `mcp-issuer key init`"
         ) from error
+    # An emptied file must not become an empty secret, which everybody knows.
+    if not re.fullmatch(r"[\x21-\x7e]{16,256}", found):
+        raise keys.BadKey(f"{SECRET_FILE} must hold 16 to 256 printable ASCII characters: remove it to get a new one")
+    return found
 
 
 def _the_client(settings: Settings, digest: str, now: int) -> Client:

@@ -12,13 +12,16 @@ import hashlib
 import json
 import os
 import re
+import secrets
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import (
     SECP256R1,
     EllipticCurvePrivateKey,
@@ -43,7 +46,7 @@ URGENT_AHEAD = 15
 """Seconds, for `key new --now`: three looks of every replica, outside the promise that nothing is refused."""
 SKEW = 60
 _LOOK = 5.0
-_NAME = re.compile(r"(\d{8}T\d{6}Z)\.(rs256|es256|eddsa)\.pem")
+_NAME = re.compile(r"([0-9]{8}T[0-9]{6}Z)\.(rs256|es256|eddsa)\.pem")
 _STAMP = "%Y%m%dT%H%M%SZ"
 
 
@@ -94,11 +97,14 @@ def read_key(path: Path) -> Key:
     match = _NAME.fullmatch(path.name)
     if not match:
         raise BadKey(f"{path.name}: a key is named like 20261123T100000Z.rs256.pem, after the moment it starts signing")
-    starts_at = int(datetime.strptime(match[1], _STAMP).replace(tzinfo=UTC).timestamp())
+    try:
+        starts_at = int(datetime.strptime(match[1], _STAMP).replace(tzinfo=UTC).timestamp())
+    except ValueError as error:
+        raise BadKey(f"{path.name}: its name is no moment that there is") from error
     alg = {"rs256": "RS256", "es256": "ES256", "eddsa": "EdDSA"}[match[2]]
     try:
         private = load_pem_private_key(path.read_bytes(), password=None)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise BadKey(
             f"{path.name}: not an unencrypted PEM private key; restore it, or remove it to sign without it"
         ) from error
@@ -136,24 +142,28 @@ def make_key(folder: Path, alg: str, starts_at: int) -> Path:
     else:
         private = Ed25519PrivateKey.generate()
     pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    path = folder / f"{stamp(starts_at)}.{alg.lower()}.pem"
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return write_once(path, pem)
+    return write_once(folder / f"{stamp(starts_at)}.{alg.lower()}.pem", pem)
 
 
 def write_once(path: Path, content: bytes) -> Path:
-    """Write a private file whole, durably, and never over another; of two writers the first wins."""
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    with open(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
+    """Write a private file whole, durably, and never over another; of two writers the first wins. Makes the folder."""
+    part = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
-        os.link(part, path)
-    except FileExistsError:
-        pass
-    finally:
-        part.unlink()
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        try:
+            with open(descriptor, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(descriptor)
+            with suppress(FileExistsError):
+                os.link(part, path)
+        finally:
+            part.unlink()
+    except OSError as error:
+        raise BadKey(
+            f"{path.name} cannot be written: {error.strerror}; the issuer must be able to write to the key folder"
+        ) from error
     return path
 
 
@@ -173,17 +183,23 @@ def published(keys: Sequence[Key], now: int, longest_token: int) -> tuple[Key, .
     )
 
 
+def _some(keys: Sequence[Key]) -> tuple[Key, ...]:
+    if not keys:
+        raise BadKey("there is no signing key: `mcp-issuer key init` makes the first one")
+    return tuple(keys)
+
+
 class KeyRing:
     """The keys of a folder, looked at again every five seconds. A bad file found later is reported, not fatal."""
 
     def __init__(self, folder: Path, longest_token: int, keys: Sequence[Key], report: Any = None) -> None:
-        if not keys:
-            raise BadKey("there is no signing key: `mcp-issuer key init` makes the first one")
         self._folder = folder
         self._longest = longest_token
-        self._keys = tuple(keys)
+        self._keys = _some(keys)
         self._report = report
-        self._seen = self._listing()
+        # Nothing is seen yet: a file may have come while the keys were read, so the first look reads them again.
+        self._seen: tuple[tuple[str, int], ...] | None = None
+        self._complaint = ""
         self._look_at = time.monotonic() + _LOOK
         self._document: tuple[tuple[str, ...], bytes, str] = ((), b"", "")
 
@@ -198,10 +214,12 @@ class KeyRing:
             try:
                 listing = self._listing()
                 if listing != self._seen:
-                    self._keys = read_keys(self._folder) or self._keys
+                    self._keys = _some(read_keys(self._folder))
                     self._seen = listing
+                self._complaint = ""
             except (BadKey, OSError) as error:
-                if self._report:
+                if self._report and str(error) != self._complaint:
+                    self._complaint = str(error)
                     self._report(f"the keys stay as they were: {error}")
         return self._keys
 

@@ -44,8 +44,8 @@ def test_the_least_there_can_be():
 def test_all_there_can_be():
     asked = read(scope="openid b x", nonce="n", prompt="login consent", max_age="0", login_hint="alice", state="s")
     assert asked.scope == ("openid", "b")
-    assert (asked.nonce, asked.prompt, asked.max_age) == ("n", {"login", "consent"}, 0)
-    assert asked.login_hint == "alice"
+    assert (asked.nonce, asked.max_age, asked.login_hint) == ("n", 0, "alice")
+    assert asked.prompt == {"login", "consent"}
     assert read(response_mode="form_post", resource="https://r.test/mcp", x="y") == read(response_mode="query")
 
 
@@ -126,9 +126,15 @@ def test_the_next_step(prompt: set[str], max_age: int | None, situation: dict[st
 
 
 def test_a_sign_in_older_than_max_age_is_asked_for_again_just_then():
-    old = {"signed_in_for_this": False, "consented": True, "now": NOW}
-    assert authorization.decide(asked(set(), 100), auth_time=NOW - 100, **old) == IssueCode()
-    assert authorization.decide(asked(set(), 100), auth_time=NOW - 101, **old) == ShowLogin()
-    assert (
-        authorization.decide(asked(set(), 0), auth_time=NOW - 1, **{**old, "signed_in_for_this": True}) == IssueCode()
-    )
+    def step(max_age: int, auth_time: int, signed_in_for_this: bool = False) -> object:
+        return authorization.decide(
+            asked(set(), max_age),
+            auth_time=auth_time,
+            signed_in_for_this=signed_in_for_this,
+            consented=True,
+            now=NOW,
+        )
+
+    assert step(100, NOW - 100) == IssueCode()
+    assert step(100, NOW - 101) == ShowLogin()
+    assert step(0, NOW - 1, signed_in_for_this=True) == IssueCode()

@@ -45,7 +45,7 @@ def test_a_private_member_is_refused_and_not_repeated(key: dict[str, Any], name:
 @pytest.mark.filterwarnings("ignore:Key size")
 def test_what_is_no_key_for_signatures():
     small = RSAKey.generate_key(1024).as_dict(private=False)
-    for key in (
+    keys: tuple[object, ...] = (
         OctKey.generate_key(256).as_dict(private=True),
         small,
         ECKey.generate_key("P-384").as_dict(private=False),
@@ -70,7 +70,8 @@ def test_what_is_no_key_for_signatures():
         {},
         [],
         None,
-    ):
+    )
+    for key in keys:
         refused(key)
 
 

@@ -30,7 +30,7 @@ GOOD = [
     "cursor://anysphere.cursor-retrieval/oauth/cb",
     "vscode://vscode.mcp/cb",
 ]
-BAD = [
+BAD: list[object] = [
     "javascript:alert(1)",
     "JaVaScRiPt:alert(1)",
     "vbscript:msgbox(1)",

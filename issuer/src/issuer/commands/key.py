@@ -31,15 +31,12 @@ def list_keys(_: argparse.Namespace) -> None:
     signs = keys.signing(found, moment)
     published = keys.published(found, moment, loaded.longest_token_seconds)
     for key in found:
-        state = (
-            "signs"
-            if key is signs
-            else "next"
-            if key.starts_at > moment
-            else "published"
-            if key in published
-            else "retired"
-        )
+        if key is signs:
+            state = "signs"
+        elif key.starts_at > moment:
+            state = "next"
+        else:
+            state = "published" if key in published else "retired"
         print(f"{datetime.fromtimestamp(key.starts_at, UTC):%Y-%m-%d %H:%M:%SZ}  {key.alg}  {state:9}  {key.kid}")
 
 
@@ -57,7 +54,10 @@ def init_files(arguments: argparse.Namespace) -> None:
     if arguments.group is None:
         return
     # Whoever owns the folder keeps owning its files; the group is the one that the service runs as.
-    owner = folder.stat().st_uid
-    for path in (folder, *folder.glob("*.pem"), *folder.glob("*.secret")):
-        os.chown(path, owner, arguments.group)
-        path.chmod(0o750 if path is folder else 0o640)
+    try:
+        owner = folder.stat().st_uid
+        for path in (folder, *folder.glob("*.pem"), *folder.glob("*.secret")):
+            os.chown(path, owner, arguments.group)
+            path.chmod(0o750 if path is folder else 0o640)
+    except OSError as error:
+        raise keys.BadKey(f"the files cannot be given to that group: {error.strerror}") from error
