@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -47,7 +48,7 @@ def test_a_good_token_is_accepted_and_told_apart(key: Any) -> None:
 
 @pytest.mark.parametrize("typ", ["at+jwt", "AT+JWT", "application/at+jwt", "Application/AT+JWT"])
 def test_every_spelling_of_the_type(typ: str) -> None:
-    assert verify(stand_in.sign(RSA, claims(), typ=typ))
+    assert verify(stand_in.sign(RSA, claims(), typ=typ)).subject == "alice"
 
 
 GOOD: dict[str, dict[str, Any]] = {
@@ -67,10 +68,13 @@ def test_accepted(changes: dict[str, Any]) -> None:
     assert verify(stand_in.sign(RSA, claims(**changes))).subject == "alice"
 
 
-NOT_STRINGS = (None, 1, True, [], {}, "", ["x"], {"x": 1}, "\n", "a\x00b", "x" * 1025)
-NOT_TIMES = (None, True, "1800000900", [], {}, -1, 1e30, 2**60, "")
+MISSING: Any = ...
+NOT_STRINGS: tuple[Any, ...] = (None, 1, True, [], {}, "", ["x"], {"x": 1}, "\n", "a\x00b", "x" * 1025)
+NOT_TIMES: tuple[Any, ...] = (None, True, "1800000900", [], {}, -1, 1e30, 2**60, "")
+NOT_OURS: tuple[Any, ...] = (..., None, 1, [ISSUER], {"x": ISSUER}, ISSUER + "/", ISSUER[:-1], "")
+NOT_FOR_US: tuple[Any, ...] = (..., None, 1, [], {}, [1, AUDIENCE], [None], AUDIENCE + "/", AUDIENCE + "/x")
 BAD: dict[str, dict[str, Any]] = {
-    **{f"iss {v!r}": {"iss": v} for v in (..., None, 1, [ISSUER], {"x": ISSUER}, ISSUER + "/", ISSUER[:-1], "")},
+    **{f"iss {v!r}": {"iss": v} for v in NOT_OURS},
     "iss in upper case": {"iss": ISSUER.upper()},
     **{
         f"aud {v!r}": {"aud": v} for v in (..., None, 1, [], {}, [1, AUDIENCE], [None], AUDIENCE + "/", AUDIENCE + "/x")
@@ -78,13 +82,13 @@ BAD: dict[str, dict[str, Any]] = {
     "aud of another scheme": {"aud": AUDIENCE.replace("https", "http")},
     "aud as a substring": {"aud": f"{AUDIENCE} https://x"},
     "aud nested": {"aud": [[AUDIENCE]]},
-    **{f"exp {v!r}": {"exp": v} for v in (..., *NOT_TIMES)},
+    **{f"exp {v!r}": {"exp": v} for v in (MISSING, *NOT_TIMES)},
     **{f"nbf {v!r}": {"nbf": v} for v in NOT_TIMES},
-    **{f"iat {v!r}": {"iat": v} for v in (..., *NOT_TIMES)},
+    **{f"iat {v!r}": {"iat": v} for v in (MISSING, *NOT_TIMES)},
     "expired": {"exp": NOW - 30},
     "not yet": {"nbf": NOW + 31},
     "from the future": {"iat": NOW + 31},
-    **{f"{name} {v!r:.20}": {name: v} for name in ("sub", "client_id", "jti") for v in (..., *NOT_STRINGS)},
+    **{f"{name} {v!r:.20}": {name: v} for name in ("sub", "client_id", "jti") for v in (MISSING, *NOT_STRINGS)},
     **{f"an ID token with {name}": {name: "x"} for name in ("nonce", "at_hash", "c_hash", "s_hash")},
     "a logout token": {"events": {"http://schemas.openid.net/event/backchannel-logout": {}}},
     "claims nested too deeply": {"x": json.loads("[" * 40 + "]" * 40)},
@@ -125,15 +129,19 @@ def forged(header: Any, payload: Any = None, signature: bytes | None = None) -> 
 
 
 HEADER = {"alg": "RS256", "typ": "at+jwt", "kid": "k1"}
+ALGS: tuple[Any, ...] = (
+    "none", "None", "NONE", "nOnE", "", None, 1, [], "HS256", "RS512", "PS256", "rs256", "RS256 ", "EdDSA",
+)  # fmt: skip
+NO_KID: tuple[Any, ...] = (None, 1, [], {}, True)
 FORGED: dict[str, Callable[[], str]] = {
-    **{f"alg {v!r}": lambda v=v: forged({**HEADER, "alg": v}, signature=b"") + ""  # type: ignore[misc]
-       for v in ("none", "None", "NONE", "nOnE", "", None, 1, [], "HS256", "RS512", "PS256", "rs256", "RS256 ")},
+    **{f"alg {v!r}": partial(forged, {**HEADER, "alg": v}, signature=b"")
+       for v in ALGS},
     "no alg": lambda: forged({"typ": "at+jwt", "kid": "k1"}),
     "no signature": lambda: forged(HEADER, signature=b"").rstrip("."),
     "crit": lambda: forged({**HEADER, "crit": ["x"], "x": 1}),
     "crit empty": lambda: forged({**HEADER, "crit": []}),
     "b64 false": lambda: forged({**HEADER, "b64": False}),
-    **{f"kid {v!r}": lambda v=v: forged({**HEADER, "kid": v}) for v in (None, 1, [], {}, True)},  # type: ignore[misc]
+    **{f"kid {v!r}": partial(forged, {**HEADER, "kid": v}) for v in NO_KID},
     "a thousand brackets": lambda: forged(b"[" * 1000),
     "a hundred thousand brackets": lambda: forged(b"[" * 100_000),
     "deep in the payload": lambda: forged(HEADER, b"[" * 1500),
@@ -171,7 +179,7 @@ def test_refused_because_forged_or_malformed(make: Callable[[], str]) -> None:
 ])  # fmt: skip
 def test_a_good_token_spelled_otherwise_is_refused(change: Callable[[str], str]) -> None:
     good = stand_in.sign(RSA, claims())
-    assert verify(good)
+    assert verify(good).subject == "alice"
     with pytest.raises(Rejected):
         verify(change(good))
 
@@ -274,8 +282,7 @@ def test_a_signed_token_with_any_value_is_judged_without_an_accident(name: str, 
     token = stand_in.sign(RSA, json.dumps(claims(**{name: value})).encode())
     try:
         found = verify(token)
-    except Rejected as reason:
-        assert str(reason).isprintable()
-    else:
-        assert found.issuer == ISSUER
-        assert found.expires_at + 30 > NOW
+    except Rejected:
+        return
+    assert found.issuer == ISSUER
+    assert found.expires_at + 30 > NOW
