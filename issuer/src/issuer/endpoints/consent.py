@@ -24,6 +24,8 @@ from issuer.web.redirect import Redirect
 
 router = APIRouter(include_in_schema=False)
 PATH = "/consent"
+_SECONDS_TO_COPY = 300
+"""Life of a code that a person carries to another machine by hand."""
 
 
 def metadata(settings: Settings) -> dict[str, Any]:
@@ -63,7 +65,7 @@ async def consent(request: Request) -> Response:
         return pages.callback(
             url=outcome.redirect.url({"code": outcome.code}),
             client_name=outcome.redirect.client.name or outcome.redirect.client.id,
-            seconds=server.settings.ISSUER_CODE_SECONDS,
+            seconds=_SECONDS_TO_COPY,
         )
     return outcome.redirect.code(outcome.code)
 
@@ -85,7 +87,9 @@ def _decide(passage: Passage, answer: Form, server: Server, tx: Transaction) -> 
     if client.trusted:
         resources = " ".join(situation.asked.resources)
         tx.consents.add(user.subject, client.id, situation.redirect.uri, resources, granted, now)
-    code = code_for(situation, settings, granted, situation.signed_in, now)
+    shown = answer.get("decision") == "show" and situation.redirect.loopback
+    seconds = _SECONDS_TO_COPY if shown else settings.ISSUER_CODE_SECONDS
+    code = code_for(situation, granted, situation.signed_in, now + seconds)
     return _Granted(situation.redirect, authorization_code.issue(code, tx))
 
 

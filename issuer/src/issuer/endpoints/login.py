@@ -23,6 +23,8 @@ router = APIRouter(include_in_schema=False)
 PATH = "/login"
 _MOST_FAILURES = 5
 _WINDOW = 300
+_HASHING = asyncio.Semaphore(2)
+"""Each check of a password takes 64 MiB and a thread: a flood of them waits here, not in memory."""
 
 
 def metadata(settings: Settings) -> dict[str, Any]:
@@ -56,27 +58,32 @@ async def _try_password(request: Request, server: Server, form: Form, passage: P
     username = _username(form)
     key = f"login:{username}:{request.client.host if request.client else ''}"
 
-    def look(tx: Transaction) -> tuple[User | None, int, int]:
-        return (tx.users.named(username) if username else None, *tx.limits.count(key, now))
+    def attempt(tx: Transaction) -> tuple[User | None, int]:
+        # Counted before it is tried, or many at once would all get through.
+        failures, ends_at = tx.limits.count(key, now)
+        if failures >= _MOST_FAILURES:
+            return None, ends_at
+        tx.limits.hit(key, _WINDOW, now)
+        return tx.users.named(username) if username else None, 0
 
-    user, failures, ends_at = await server.store.read(look)
-    if failures >= _MOST_FAILURES:
+    user, wait_until = await server.store.write(attempt)
+    if wait_until:
         log.note(error="too_many_failures")
-        return _again(server, passage, form, retry_after=max(1, ends_at - now))
-    checked = await asyncio.to_thread(people.check_password, user, form.get("password") or "")
+        return _again(server, passage, form, retry_after=max(1, wait_until - now))
+    async with _HASHING:
+        checked = await asyncio.to_thread(people.check_password, user, form.get("password") or "")
+    if not checked.ok or user is None:
+        return None
 
-    def note(tx: Transaction) -> None:
-        if not checked.ok:
-            tx.limits.hit(key, _WINDOW, now)
-            return
+    def succeed(tx: Transaction) -> None:
         tx.limits.clear(key)
-        current = tx.users.get(user.subject) if user else None
+        current = tx.users.get(user.subject)
         # Only over the hash that was checked: the password may have been changed meanwhile.
-        if checked.rehash and current and user and current.password_hash == user.password_hash:
+        if checked.rehash and current and current.password_hash == user.password_hash:
             tx.users.put(dataclasses.replace(current, password_hash=checked.rehash))
 
-    await server.store.write(note)
-    return user if checked.ok else None
+    await server.store.write(succeed)
+    return user
 
 
 def _username(form: Form) -> str:

@@ -110,7 +110,7 @@ async def proceed(request: Request, server: Server, form: Form, *, fresh: bool) 
             return begin.remember(consent_page(settings, situation, signed_in, sealed))
         case IssueCode():
             assert signed_in is not None
-            code = code_for(situation, settings, situation.asked.scope, signed_in, now)
+            code = code_for(situation, situation.asked.scope, signed_in, now + settings.ISSUER_CODE_SECONDS)
             return situation.redirect.code(await server.store.write(lambda tx: authorization_code.issue(code, tx)))
 
 
@@ -141,7 +141,7 @@ def consent_page(settings: Settings, situation: Situation, signed_in: SignedIn, 
     )
 
 
-def code_for(situation: Situation, settings: Settings, granted: Scope, signed_in: SignedIn, now: int) -> Code:
+def code_for(situation: Situation, granted: Scope, signed_in: SignedIn, expires_at: int) -> Code:
     """The code for what the person granted, its secret not invented yet."""
     return Code(
         digest="",
@@ -152,7 +152,7 @@ def code_for(situation: Situation, settings: Settings, granted: Scope, signed_in
         scope=granted,
         resources=situation.asked.resources,
         auth_time=signed_in.session.auth_time,
-        expires_at=now + settings.ISSUER_CODE_SECONDS,
+        expires_at=expires_at,
         nonce=situation.asked.nonce,
         sid=signed_in.session.sid,
     )
@@ -173,8 +173,9 @@ async def _approve_unseen(server: Server, situation: Situation) -> Response:
         if user is None or user.disabled:
             return None
         _, unseen = session.make(user, settings, now)
-        granted = situation.asked.scope
-        return authorization_code.issue(code_for(situation, settings, granted, SignedIn(user, unseen), now), tx)
+        expires_at = now + settings.ISSUER_CODE_SECONDS
+        code = code_for(situation, situation.asked.scope, SignedIn(user, unseen), expires_at)
+        return authorization_code.issue(code, tx)
 
     code = await server.store.write(work)
     if code is None:
