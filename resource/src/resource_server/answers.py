@@ -29,6 +29,10 @@ class Challenge:
         self.scopes = tuple(scopes)
         self.bare = self._header((), self.scopes)
 
+    def including(self, needed: Iterable[str]) -> list[str]:
+        """All that an operation needs, what every request needs first."""
+        return [*self.scopes, *sorted(set(needed) - set(self.scopes))]
+
     def invalid_token(self, description: str) -> Header:
         return self._header(('error="invalid_token"', f'error_description="{description}"'), self.scopes)
 

@@ -11,6 +11,7 @@ from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 
 from resource_server import verifier
 from resource_server.jwks import KeyCache
+from resource_server.scopes import Policy
 from resource_server.verifier import Identity, Rejected, Rules
 
 MAX_REMEMBERED = 4096
@@ -26,11 +27,14 @@ class Verifier(TokenVerifier):
     """Our rules and our keys behind FastMCP's `TokenVerifier`; `authenticate` says why a token is refused.
 
     A verified token is remembered by its digest until it expires or a key is no longer trusted.
+    The caller's scopes include those that the policy's hierarchy adds.
     """
 
-    def __init__(self, rules: Rules, keys: KeyCache, resource: str, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, rules: Rules, keys: KeyCache, resource: str, policy: Policy, clock: Callable[[], float] = time.time
+    ) -> None:
         super().__init__()
-        self.rules, self.keys, self.resource, self.clock = rules, keys, resource, clock
+        self.rules, self.keys, self.resource, self.policy, self.clock = rules, keys, resource, policy, clock
         self._remembered: dict[bytes, Caller] = {}
         self._generation = keys.generation
 
@@ -82,7 +86,7 @@ class Verifier(TokenVerifier):
         return AccessToken(
             token=token,
             client_id=found.client_id,
-            scopes=list(found.scopes),
+            scopes=self.policy.widen(found.scopes),
             expires_at=found.expires_at,
             resource=self.resource,
             subject=found.subject,

@@ -6,8 +6,9 @@ Bounded in time and size; no redirects, no proxies from the environment, no comp
 from __future__ import annotations
 
 import asyncio
+import base64
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from resource_server import log, strict_json
 
@@ -30,28 +31,29 @@ class Fetcher:
 
     async def json(self, url: str) -> bytes:
         """The body of a JSON document. Raises FetchFailed."""
+        return await self._ask("GET", url)
+
+    async def post(self, url: str, form: dict[str, str], client: tuple[str, str]) -> bytes:
+        """The JSON answer to a form that an OAuth client sends (RFC 6749 §2.3.1). Raises FetchFailed."""
+        secret = ":".join(quote(part, safe="") for part in client)
+        basic = base64.b64encode(secret.encode()).decode()
+        return await self._ask("POST", url, data=form, headers={"Authorization": f"Basic {basic}"})
+
+    async def _ask(
+        self, method: str, url: str, *, data: dict[str, str] | None = None, headers: dict[str, str] | None = None
+    ) -> bytes:
         import httpx
 
         if self._client is None:
-            limits = httpx.Limits(max_connections=4, keepalive_expiry=30)
+            limits = httpx.Limits(max_connections=8, keepalive_expiry=30)
             self._client = httpx.AsyncClient(trust_env=False, follow_redirects=False, timeout=DEADLINE, limits=limits)
-        headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
+        headers = {"Accept": "application/json", "Accept-Encoding": "identity", **(headers or {})}
         if request_id := log.request_id.get():
             headers["X-Request-Id"] = request_id
+        request = self._client.stream(method, url, data=data, headers=headers)
         try:
-            async with asyncio.timeout(DEADLINE), self._client.stream("GET", url, headers=headers) as response:
-                if response.status_code != 200:
-                    raise FetchFailed(f"{url} answered {response.status_code}")
-                if "json" not in response.headers.get("content-type", "").partition(";")[0].lower():
-                    raise FetchFailed(f"{url} answered with something that is not JSON")
-                if response.headers.get("content-encoding", "identity").lower() != "identity":
-                    raise FetchFailed(f"{url} answered with a compression that was not asked for")
-                body = bytearray()
-                async for part in response.aiter_raw():
-                    body += part
-                    if len(body) > MAX_BODY:
-                        raise FetchFailed(f"{url} answered with more than {MAX_BODY} bytes")
-                return bytes(body)
+            async with asyncio.timeout(DEADLINE), request as response:
+                return await _body(url, response)
         except TimeoutError:
             raise FetchFailed(f"{url} did not answer within {DEADLINE:.0f} s") from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:
@@ -61,6 +63,21 @@ class Fetcher:
         if self._client is not None:
             await self._client.aclose()
             self._client = None
+
+
+async def _body(url: str, response: httpx.Response) -> bytes:
+    if response.status_code != 200:
+        raise FetchFailed(f"{url} answered {response.status_code}")
+    if "json" not in response.headers.get("content-type", "").partition(";")[0].lower():
+        raise FetchFailed(f"{url} answered with something that is not JSON")
+    if response.headers.get("content-encoding", "identity").lower() != "identity":
+        raise FetchFailed(f"{url} answered with a compression that was not asked for")
+    body = bytearray()
+    async for part in response.aiter_raw():
+        body += part
+        if len(body) > MAX_BODY:
+            raise FetchFailed(f"{url} answered with more than {MAX_BODY} bytes")
+    return bytes(body)
 
 
 def metadata_urls(issuer: str) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection
 from typing import Any
 
 from loguru import logger
@@ -14,13 +14,15 @@ from resource_server.fetch import Fetcher, FetchFailed
 class Issuer:
     """One issuer. jwks_url: asked for keys instead of the `jwks_uri` of its metadata.
 
-    scopes: those that this server needs; one that the issuer does not announce is warned of, once.
+    needed: the scopes that this server needs; one that the issuer does not announce is warned of, once.
     """
 
-    def __init__(self, name: str, jwks_url: str | None, scopes: Collection[str], fetcher: Fetcher) -> None:
-        self.name, self._jwks_url, self._scopes, self._fetcher = name, jwks_url, scopes, fetcher
+    def __init__(
+        self, name: str, jwks_url: str | None, needed: Callable[[], Awaitable[Collection[str]]], fetcher: Fetcher
+    ) -> None:
+        self.name, self._jwks_url, self._needed, self._fetcher = name, jwks_url, needed, fetcher
         self._metadata: dict[str, Any] | None = None
-        self._warned = False
+        self._compared = False
 
     async def keys(self) -> bytes:
         """The JWK Set document. Raises FetchFailed."""
@@ -35,12 +37,14 @@ class Issuer:
         """The issuer's metadata (RFC 8414 §2). Raises FetchFailed."""
         if self._metadata is None:
             self._metadata = await fetch.issuer_metadata(self._fetcher, self.name)
-            self._check_scopes(self._metadata.get("scopes_supported"))
+            await self._check_scopes(self._metadata.get("scopes_supported"))
         return self._metadata
 
-    def _check_scopes(self, known: object) -> None:
+    async def _check_scopes(self, known: object) -> None:
         """Without this warning, people would learn it from a consent page that never grants what is needed."""
-        missing = sorted(set(self._scopes) - set(known)) if isinstance(known, list) else []
-        if missing and not self._warned:
-            self._warned = True
+        if self._compared or not isinstance(known, list):
+            return
+        self._compared = True
+        missing = sorted(set(await self._needed()).difference(known))
+        if missing:
             logger.warning("The issuer does not announce scopes that this server needs: {}", " ".join(missing))

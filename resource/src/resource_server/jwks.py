@@ -136,6 +136,9 @@ class KeyCache:
             keys = parse_set(await self._fetch(), self._algorithms)
         except (FetchFailed, NoUsableKey) as error:
             self._failed(str(error))
+        except Exception as error:  # a mistake of ours must not become an answer of every request that waits
+            logger.exception("The issuer's keys were not understood")
+            self._failed(type(error).__name__)
         else:
             self._take(keys)
 

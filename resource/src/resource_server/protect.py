@@ -8,16 +8,22 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastmcp import FastMCP
+from starlette.types import ASGIApp
 
 from resource_server import health, metadata
 from resource_server.answers import Challenge
 from resource_server.auth import Verifier
 from resource_server.bearer import BearerGate
 from resource_server.browser import Browser
+from resource_server.catalogue import Catalogue
+from resource_server.enforcement import Enforcement
 from resource_server.fetch import Fetcher
+from resource_server.introspection import Introspection
 from resource_server.issuer import Issuer
 from resource_server.jwks import KeyCache
+from resource_server.scopes import Policy
 from resource_server.settings import Settings
+from resource_server.stepup import StepUp
 from resource_server.transports import MCP_PATH, Transports, exact_routes
 from resource_server.verifier import Rules
 
@@ -25,21 +31,25 @@ OPEN_PATHS = (*metadata.PATHS, health.MCP_HEALTH)
 
 
 class Protection:
-    """One protected server: everything that is built once and lives as long as the application."""
+    """One protected server: everything that is built once and lives as long as the application.
 
-    def __init__(self, server: FastMCP[Any], settings: Settings) -> None:
+    upstream: the server is a proxy for another one.
+    """
+
+    def __init__(self, server: FastMCP[Any], settings: Settings, *, upstream: bool = False) -> None:
         self.server, self.settings = server, settings
+        policy = Policy(settings.RESOURCE_TOOL_SCOPES, settings.RESOURCE_SCOPE_HIERARCHY)
+        self.catalogue = Catalogue(server, policy, upstream=upstream)
         self.fetcher = Fetcher()
-        self.issuer = Issuer(settings.ISSUER, settings.JWKS_URL, settings.RESOURCE_SCOPES, self.fetcher)
+        self.issuer = Issuer(settings.ISSUER, settings.JWKS_URL, self._needed, self.fetcher)
         self.keys = KeyCache(self.issuer.keys, settings.RESOURCE_ALGORITHMS)
-        rules = Rules(
-            issuer=settings.ISSUER,
-            audience=settings.audience,
-            algorithms=settings.RESOURCE_ALGORITHMS,
-            leeway=settings.RESOURCE_LEEWAY_SECONDS,
-        )
-        self.verifier = Verifier(rules, self.keys, settings.resource)
+        self.verifier = Verifier(_rules(settings), self.keys, settings.resource, policy)
         self.challenge = Challenge(metadata.metadata_url(settings.BASE_URL), settings.RESOURCE_SCOPES)
+        self.introspection = self._introspection()
+        only_allowed = settings.RESOURCE_LISTS == "allowed"
+        server.add_middleware(
+            Enforcement(self.catalogue, self.challenge, self.introspection, only_allowed=only_allowed)
+        )
         self.transports = Transports(server, settings.RESOURCE_TRANSPORT)
 
     @asynccontextmanager
@@ -57,8 +67,7 @@ class Protection:
         """Add routes, lifespan and the rules for web pages to `app`, before it starts."""
         app.include_router(health.router(self.keys, self._about()))
         app.include_router(metadata.router(self._metadata()))
-        paths = self.transports.paths.items()
-        gated = {path: BearerGate(inner, self.verifier, self.challenge) for path, inner in paths}
+        gated = {path: self._gated(inner) for path, inner in self.transports.paths.items()}
         app.router.routes[:0] = exact_routes(gated)
         inner = app.router.lifespan_context
 
@@ -76,6 +85,22 @@ class Protection:
             open_paths=OPEN_PATHS,
         )
 
+    def _gated(self, app: ASGIApp) -> BearerGate:
+        over_http = self.settings.RESOURCE_SCOPE_CHALLENGE == "http"
+        inner = StepUp(app, self.catalogue, self.challenge, self.introspection, over_http=over_http)
+        return BearerGate(inner, self.verifier, self.challenge)
+
+    def _introspection(self) -> Introspection | None:
+        found = self.settings
+        if not (found.RESOURCE_INTROSPECT and found.RESOURCE_CLIENT_ID and found.RESOURCE_CLIENT_SECRET):
+            return None
+        client = found.RESOURCE_CLIENT_ID, found.RESOURCE_CLIENT_SECRET
+        url = found.RESOURCE_INTROSPECTION_URL
+        return Introspection(self.issuer, self.fetcher, found.RESOURCE_INTROSPECT, url, client)
+
+    async def _needed(self) -> frozenset[str]:
+        return await self.catalogue.mentioned() | set(self.settings.RESOURCE_SCOPES)
+
     def _metadata(self) -> bytes:
         return metadata.document(
             resource=self.settings.resource,
@@ -86,3 +111,13 @@ class Protection:
 
     def _about(self) -> dict[str, Any]:
         return {"server": self.server.name, "transport": self.settings.RESOURCE_TRANSPORT}
+
+
+def _rules(settings: Settings) -> Rules:
+    return Rules(
+        issuer=settings.ISSUER,
+        audience=settings.audience,
+        algorithms=settings.RESOURCE_ALGORITHMS,
+        profile=settings.RESOURCE_TOKEN_PROFILE,
+        leeway=settings.RESOURCE_LEEWAY_SECONDS,
+    )

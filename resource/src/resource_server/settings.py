@@ -3,83 +3,30 @@
 from __future__ import annotations
 
 import difflib
-import ipaddress
 import os
-import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
-_SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")  # RFC 6749 §3.3
+from resource_server.setting_types import (
+    Addresses,
+    Identifier,
+    Origin,
+    Origins,
+    ScopeRules,
+    Scopes,
+    Url,
+    Words,
+    is_loopback,
+    words,
+)
 
 
 class SettingsError(Exception):
     """The settings make no sense; the message names each of them and the way out, and never a value."""
-
-
-def _url(url: str) -> str:
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:
-        raise ValueError("must be a well-formed URL") from None
-    if parts.scheme not in ("https", "http") or not parts.hostname:
-        raise ValueError("must be an https or http URL")
-    if "#" in url or "@" in parts.netloc or not url.isascii() or not url.isprintable() or " " in url or "\\" in url:
-        raise ValueError("must have no fragment, user information or blanks")
-    if parts.netloc != parts.netloc.lower() or (parts.scheme, port) in (("http", 80), ("https", 443)):
-        raise ValueError("must be written in lower case and without the default port")
-    return url
-
-
-def _identifier(url: str) -> str:
-    parts = urlsplit(_url(url))
-    if "?" in url:
-        raise ValueError("must have no query")
-    if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
-        raise ValueError("must be https: http is for 127.0.0.1, [::1] and localhost alone")
-    return url
-
-
-def _origin(url: str) -> str:
-    if url.endswith("/"):
-        raise ValueError("must not end with a slash: clients compare what is made of it byte for byte")
-    if urlsplit(_identifier(url)).path:
-        raise ValueError("must be an origin, without a path: the MCP endpoint is always its /mcp")
-    return url
-
-
-def _words(value: object) -> object:
-    return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
-
-
-def _scopes(words: tuple[str, ...]) -> tuple[str, ...]:
-    if not all(_SCOPE_TOKEN.fullmatch(word) for word in words):
-        raise ValueError('must be scope tokens: printable ASCII without blank, " and \\')
-    return words
-
-
-def _addresses(words: tuple[str, ...]) -> tuple[str, ...]:
-    for word in words:
-        try:
-            ipaddress.ip_network(word)
-        except ValueError:
-            raise ValueError("must be IP addresses or CIDR blocks") from None
-    return words
-
-
-def _origins(words: tuple[str, ...]) -> tuple[str, ...]:
-    for word in words:
-        if word != "*":
-            _origin(word)
-    return words
-
-
-Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
 
 
 class Settings(BaseModel):
@@ -87,15 +34,15 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
-    ISSUER: Annotated[str, AfterValidator(_identifier)] = Field(
+    ISSUER: Identifier = Field(
         "http://127.0.0.1:9000",
         description="The issuer identifier: tokens must name it in `iss`, byte for byte",
     )
-    BASE_URL: Annotated[str, AfterValidator(_origin)] = Field(
+    BASE_URL: Origin = Field(
         "http://127.0.0.1:8000", description="The public origin; the resource identifier is this with /mcp"
     )
     AUDIENCE: str | None = Field(None, description="The `aud` value tokens must bear; default: the resource itself")
-    JWKS_URL: Annotated[str, AfterValidator(_url)] | None = Field(
+    JWKS_URL: Url | None = Field(
         None, description="Where the issuer's keys are fetched; default: `jwks_uri` of the issuer's metadata"
     )
     RESOURCE_HOST: str = Field("127.0.0.1", description="The address to listen on")
@@ -107,26 +54,65 @@ class Settings(BaseModel):
         "info", description="How much is logged"
     )
     RESOURCE_LOG_FORMAT: Literal["text", "json"] = Field("text", description="For people, or one JSON object a line")
-    RESOURCE_SCOPES: Annotated[Words, AfterValidator(_scopes)] = Field(
-        ("mcp:tools",), description="The scopes every request needs, parted by blanks"
+    RESOURCE_SCOPES: Scopes = Field(("mcp:tools",), description="The scopes every request needs, parted by blanks")
+    RESOURCE_TOOL_SCOPES: ScopeRules = Field(
+        {}, description="More scopes for what fits a pattern: `delete_*=files:write; resource:file://*=files:read`"
+    )
+    RESOURCE_SCOPE_HIERARCHY: ScopeRules = Field(
+        {}, description="Scopes that include others: `notes:write=notes:read; admin=notes:write mcp:tools`"
+    )
+    RESOURCE_SCOPE_CHALLENGE: Literal["http", "result"] = Field(
+        "http", description="How too little scope for a tool is told: HTTP 403, or a result that says so"
+    )
+    RESOURCE_LISTS: Literal["all", "allowed"] = Field(
+        "all", description="Lists show everything, or only what the caller's scopes suffice for"
+    )
+    RESOURCE_TOKEN_PROFILE: Literal["rfc9068", "jwt"] = Field(
+        "rfc9068", description="What tokens look like; `jwt` is for issuers whose access tokens have typ JWT"
     )
     RESOURCE_ALGORITHMS: Annotated[
-        tuple[Literal["RS256", "ES256", "EdDSA"], ...], BeforeValidator(_words), Field(min_length=1)
+        tuple[Literal["RS256", "ES256", "EdDSA"], ...], BeforeValidator(words), Field(min_length=1)
     ] = Field(("RS256", "ES256", "EdDSA"), description="The signature algorithms accepted, each with its own key type")
     RESOURCE_LEEWAY_SECONDS: int = Field(30, ge=0, le=300, description="How far the issuer's clock may differ")
     RESOURCE_ALLOWED_HOSTS: Words = Field((), description="Further values of `Host` to answer to, parted by blanks")
-    RESOURCE_ALLOWED_ORIGINS: Annotated[Words, AfterValidator(_origins)] = Field(
+    RESOURCE_ALLOWED_ORIGINS: Origins = Field(
         (), description="Origins of web pages that may call /mcp; default: every loopback origin"
     )
-    RESOURCE_TRUSTED_PROXIES: Annotated[Words, AfterValidator(_addresses)] = Field(
+    RESOURCE_TRUSTED_PROXIES: Addresses = Field(
         (), description="Addresses of proxies whose X-Forwarded-For is believed"
     )
     RESOURCE_DOCS: bool | None = Field(None, description="Serve /docs; default: when BASE_URL is a loopback origin")
 
+    RESOURCE_INTROSPECT: Words = Field(
+        (), description="Patterns of what the issuer is asked about at every call (RFC 7662): revocation counts at once"
+    )
+    RESOURCE_INTROSPECTION_URL: Url | None = Field(
+        None, description="Where it is asked; default: `introspection_endpoint` of the issuer's metadata"
+    )
+    RESOURCE_CLIENT_ID: str | None = Field(None, description="The client that may ask: this server, at the issuer")
+    RESOURCE_CLIENT_SECRET: str | None = Field(None, description="Its secret", repr=False)
+    RESOURCE_UPSTREAM: str | None = Field(
+        None, description="Another MCP server to protect: its URL, or the command that starts it"
+    )
+    RESOURCE_UPSTREAM_SECRET: str | None = Field(
+        None,
+        min_length=32,
+        description="When set, an HTTP upstream learns the caller by a JWT signed with it (HS256)",
+        repr=False,
+    )
+    RESOURCE_UPSTREAM_SHARED: bool = Field(False, description="One upstream process for all callers, not one for each")
+    RESOURCE_UPSTREAM_PROCESSES: int = Field(16, ge=1, le=1000, description="How many upstream processes at most")
+    RESOURCE_UPSTREAM_IDLE_SECONDS: int = Field(300, ge=1, description="An upstream process unused this long is ended")
+
     @model_validator(mode="after")
     def _make_sense(self) -> Settings:
-        if self.ISSUER.endswith("/"):
-            raise ValueError("ISSUER must not end with a slash: it is compared byte for byte")
+        if self.ISSUER.endswith("/") and self.RESOURCE_TOKEN_PROFILE == "rfc9068":
+            raise ValueError(
+                "ISSUER must not end with a slash: it is compared byte for byte "
+                "(another issuer's name that does end so needs RESOURCE_TOKEN_PROFILE=jwt)"
+            )
+        if self.RESOURCE_INTROSPECT and not (self.RESOURCE_CLIENT_ID and self.RESOURCE_CLIENT_SECRET):
+            raise ValueError("RESOURCE_INTROSPECT needs RESOURCE_CLIENT_ID and RESOURCE_CLIENT_SECRET")
         if self.AUDIENCE is not None and not self.AUDIENCE.isprintable():
             raise ValueError("AUDIENCE must be printable")
         return self
@@ -142,8 +128,7 @@ class Settings(BaseModel):
 
     @property
     def loopback(self) -> bool:
-        parts = urlsplit(self.BASE_URL)
-        return parts.scheme == "http" and parts.hostname in _LOOPBACK
+        return is_loopback(self.BASE_URL)
 
     @property
     def docs(self) -> bool:

@@ -6,9 +6,9 @@ from typing import Any
 
 from fastmcp import FastMCP
 
-from resource_server.tools import add_numbers, hello, whoami
+from resource_server.tools import add_numbers, hello, notes, whoami
 
-TOOLS = (hello.hello, add_numbers.add_numbers, whoami.whoami)
+TOOLS = (hello.hello, add_numbers.add_numbers, whoami.whoami, notes.remember, notes.recall)
 
 
 def example_server() -> FastMCP[Any]:

@@ -1,0 +1,43 @@
+"""Asking the issuer whether a token still lives (RFC 7662), for operations where a revocation must count at once."""
+
+from __future__ import annotations
+
+from resource_server import strict_json
+from resource_server.auth import Caller
+from resource_server.fetch import Fetcher, FetchFailed
+from resource_server.issuer import Issuer
+from resource_server.scopes import Operation, matches
+
+INTROSPECTED = "resource_server.introspected"  # in the ASGI scope of a request whose token was found active
+
+
+class NotActive(Exception):
+    """The issuer says that the token is no longer good."""
+
+
+class Introspection:
+    """patterns: which operations are worth the question. url: asked instead of the metadata's endpoint."""
+
+    def __init__(
+        self, issuer: Issuer, fetcher: Fetcher, patterns: tuple[str, ...], url: str | None, client: tuple[str, str]
+    ) -> None:
+        self._issuer, self._fetcher, self._patterns, self._url, self._client = issuer, fetcher, patterns, url, client
+
+    def wanted(self, operation: Operation) -> bool:
+        return any(matches(pattern, operation) for pattern in self._patterns)
+
+    async def check(self, caller: Caller) -> None:
+        """Return when the token is active. Raises NotActive, or FetchFailed when nobody can tell."""
+        token = caller.access_token
+        url = self._url or (await self._issuer.metadata()).get("introspection_endpoint")
+        if not isinstance(url, str):
+            raise FetchFailed("the issuer's metadata has no introspection_endpoint")
+        form = {"token": token.token, "token_type_hint": "access_token"}
+        try:
+            answer = strict_json.loads(await self._fetcher.post(url, form, self._client))
+        except strict_json.NotStrict as error:
+            raise FetchFailed(f"{url}: {error}") from None
+        if not isinstance(answer, dict) or not isinstance(answer.get("active"), bool):
+            raise FetchFailed(f"{url} did not say whether the token is active")
+        if not answer["active"] or answer.get("sub", token.subject) != token.subject:
+            raise NotActive
