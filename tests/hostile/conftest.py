@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
-from collections.abc import Generator, Iterator
+import sys
+from collections import Counter, defaultdict
+from collections.abc import Callable, Generator, Iterator
 
 import httpx
 import pytest
 from tests.hostile.rows import NOT_TESTED, ROWS, in_force
 from tests.hostile.target import Target
-from tests.support import servers
+from tests.support import oauth, servers
 from tests.support.machine import ROOT
 
 EVIDENCE = ROOT / "evidence.json"
@@ -24,8 +25,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(scope="session")
 def attacked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.Pair]:
-    """A pair of its own, whose state nobody else changes."""
-    with servers.processes(tmp_path_factory.mktemp("attacked")) as pair:
+    """A pair of its own, whose state nobody else changes and whose issuer's clock tests can move."""
+    folder = tmp_path_factory.mktemp("attacked")
+    clock = folder / "clock"
+    clock.write_text("0")
+    command = [sys.executable, str(ROOT / "tests" / "support" / "clocked.py")]
+    settings = {"CLOCK": str(clock), "ISSUER_AUTO_APPROVE": "alice", "ISSUER_REGISTRATIONS_PER_MINUTE": "10000"}
+    with servers.processes(folder, issuer_command=command, **settings) as pair:
         yield pair
 
 
@@ -49,6 +55,32 @@ def resource(attacked: servers.Pair) -> Target:
 
     targets.append(Target(attacked, attacked.services["resource"], works))
     return targets[-1]
+
+
+@pytest.fixture
+def later(attacked: servers.Pair) -> Iterator[Callable[[int], None]]:
+    """Move the issuer's clock on by so many seconds; it goes back after the test."""
+    clock = attacked.services["issuer"].folder / "clock"
+
+    def move(seconds: int) -> None:
+        clock.write_text(str(int(clock.read_text()) + seconds))
+
+    yield move
+    clock.write_text("0")
+
+
+@pytest.fixture
+def client(issuer: Target) -> oauth.Client:
+    """A public client, newly registered."""
+    return oauth.Client.register(issuer.client)
+
+
+@pytest.fixture(scope="session")
+def trusted(issuer: Target) -> oauth.Client:
+    """A client that the operator registered, whose consent may be remembered: confidential, on the web."""
+    made = issuer.command("client", "add", "Trusted", "--confidential", "--redirect-uri", "https://app.example/cb")
+    found = json.loads(made)
+    return oauth.Client(issuer.client, found["client_id"], "https://app.example/cb", found["client_secret"])
 
 
 @pytest.fixture(scope="session", params=["issuer", "resource"])
@@ -92,7 +124,7 @@ def evidence() -> list[dict[str, object]]:
                 "row": found.id,
                 "priority": found.priority,
                 "inputs": sum(target.tried[found.id] for target in targets),
-                "tests": dict(sorted(tests.items())),
+                "tests": dict(sorted(Counter(tests.values()).items())),
                 "outcome": _outcome(found.id, set(tests.values())),
             }
         )

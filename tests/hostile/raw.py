@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -76,3 +78,25 @@ def until_closed(connection: socket.socket, patience: float) -> float:
         while connection.recv(65536):
             pass
     return time.monotonic() - started
+
+
+@contextlib.contextmanager
+def listener() -> Iterator[tuple[str, list[bytes]]]:
+    """An address that nobody should ever fetch, and what was sent to it nevertheless."""
+    hits: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(0.05)
+        stop = threading.Event()
+
+        def accept() -> None:
+            while not stop.is_set():
+                with contextlib.suppress(TimeoutError):
+                    connection, _ = server.accept()
+                    with connection:
+                        hits.append(connection.recv(1024))
+
+        thread = threading.Thread(target=accept, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.getsockname()[1]}/", hits
+        stop.set()
+        thread.join()

@@ -9,6 +9,8 @@ import json
 import re
 import secrets
 import sqlite3
+import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
@@ -21,6 +23,7 @@ from tests.support.servers import Pair, Service
 
 MOST_GROWTH = 96 * 2**20  # bytes of memory over a whole run, however many inputs
 NOT_STATE = {"limits", "alembic_version"}  # counters of attempts are meant to change
+OWN_WORDS = {"refresh_token", "authorization_code", "client_credentials", "response_type", "redirect_uri"}
 DESCRIPTION = re.compile(r"[\x20-\x21\x23-\x5b\x5d-\x7e]+")  # RFC 6749 §5.2
 LEAKS = ("Traceback", 'File "', "site-packages", "sqlite3", "RuntimeError", "0x7f")
 OUR_CHECK = "harness-check-"
@@ -51,12 +54,13 @@ class Target:
         path: str,
         *,
         expect: int | Collection[int],
+        error: str | Collection[str] = (),
         changes: bool = False,
         json_error: bool = True,
         may_echo: Collection[str] = (),
         **request: Any,
     ) -> httpx.Response:
-        """One hostile request by httpx, judged. `expect`: the statuses that are right.
+        """One hostile request by httpx, judged. `expect`: the statuses that are right, `error`: the codes.
 
         changes: a right answer may store something. json_error: an error is OAuth's JSON (else a page).
         """
@@ -71,6 +75,8 @@ class Target:
         assert answer.status_code < 500 or answer.status_code in ANSWERABLE, told
         assert not answer.is_redirect or 303 in expected or 302 in expected, told
         self.judge(answer.status_code, dict(answer.headers), answer.content, json_error and method != "HEAD")
+        if error:
+            assert answer.json()["error"] in ({error} if isinstance(error, str) else error), told
         if answer.status_code >= 400:
             self._nothing_echoed(answer.text, path, request, may_echo)
         return answer
@@ -145,9 +151,31 @@ class Target:
                     digest.update(f"{table}{rows}".encode())
         return digest.hexdigest()
 
-    def memory(self) -> int:
+    def forget(self, statement: str, *values: object) -> None:
+        """Change the database behind the issuer's back, as an operator's command would."""
+        with contextlib.closing(sqlite3.connect(self.database, timeout=10)) as database:
+            database.execute(statement, values)
+            database.commit()
+
+    def command(self, *arguments: str) -> str:
+        """What an operator's `mcp-issuer ...` prints, run where the issuer runs."""
+        running = psutil.Process(self._pid())
+        done = subprocess.run(
+            [sys.executable, "-m", "issuer", *arguments],
+            cwd=running.cwd(),
+            env=running.environ(),
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return done.stdout
+
+    def _pid(self) -> int:
         assert self.service.process is not None
-        rss: int = psutil.Process(self.service.process.pid).memory_info().rss
+        return self.service.process.pid
+
+    def memory(self) -> int:
+        rss: int = psutil.Process(self._pid()).memory_info().rss
         return rss
 
     def _check_works(self) -> None:
@@ -155,6 +183,8 @@ class Target:
         self._works(self.client, {"x-request-id": f"{OUR_CHECK}{next(self._number)}"})
 
     def _skip_log(self) -> None:
+        # A line is written just after its answer; another answer means that the lines before it are there.
+        self.client.get("/healthz", headers={"x-request-id": f"{OUR_CHECK}{next(self._number)}"})
         self._read = self.log.stat().st_size
 
     def text_since(self) -> str:
@@ -188,7 +218,8 @@ class Target:
     def _nothing_echoed(self, text: str, path: str, request: dict[str, Any], may_echo: Collection[str]) -> None:
         assert not [value for value in self.canaries if value in text], "a secret came back"
         for value in _leaves([path.partition("?")[2].split("&"), list(request.values())]):
-            if len(value) >= 12 and value not in may_echo and not value.startswith(self.pair.issuer):
+            ours = value in OWN_WORDS or value in may_echo or value.startswith(self.pair.issuer)
+            if len(value) >= 12 and not ours:
                 assert value not in text, f"the input came back: {value[:100]!r}"
 
 

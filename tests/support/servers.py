@@ -21,7 +21,7 @@ from tests.support.machine import ROOT
 
 Name = Literal["issuer", "resource"]
 NAMES: tuple[Name, ...] = ("issuer", "resource")
-READY_SECONDS = 60
+READY_SECONDS = 120
 OURS = ("ISSUER", "RESOURCE", "AUDIENCE", "BASE_URL", "CLIENT_ID", "CLIENT_SECRET", "JWKS_URL", "FASTMCP", "COMPOSE")
 
 
@@ -113,7 +113,7 @@ def spawn(name: Name, folder: Path, *, command: Sequence[str] = (), **environmen
 
 
 def wait_until_ready(service: Service) -> None:
-    """Return as soon as /readyz answers 200; raise with the log when the service ends or a minute has passed."""
+    """Return as soon as /readyz answers 200; raise with the log when the service ends or two minutes have passed."""
     deadline = time.monotonic() + READY_SECONDS
     while True:
         with contextlib.suppress(httpx.TransportError):
@@ -137,7 +137,7 @@ def running(name: Name, folder: Path, *, command: Sequence[str] = (), **environm
 
 
 @contextlib.contextmanager
-def processes(folder: Path, **environment: str) -> Iterator[Pair]:
+def processes(folder: Path, *, issuer_command: Sequence[str] = (), **environment: str) -> Iterator[Pair]:
     """The pair as two processes on free ports, with keys and database in `folder`; logs are JSON lines."""
     issuer, resource = f"http://127.0.0.1:{free_port()}", f"http://127.0.0.1:{free_port()}"
     settings = {
@@ -151,7 +151,8 @@ def processes(folder: Path, **environment: str) -> Iterator[Pair]:
         **environment,
     }
     with contextlib.ExitStack() as stack:
-        services = {name: spawn(name, folder, **settings) for name in NAMES}
+        commands: dict[Name, Sequence[str]] = {"issuer": issuer_command, "resource": ()}
+        services = {name: spawn(name, folder, command=commands[name], **settings) for name in NAMES}
         for service in services.values():
             stack.callback(service.stop)
         for service in services.values():
