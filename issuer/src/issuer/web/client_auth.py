@@ -25,6 +25,7 @@ from issuer.web import known_client
 from issuer.web.form import Form
 
 METHODS: tuple[AuthMethod, ...] = ("none", "client_secret_basic", "client_secret_post", "private_key_jwt")
+SECRET_METHODS = ("client_secret_basic", "client_secret_post")
 _MOST_FAILURES = 20
 _WINDOW = 300
 _CHALLENGE = {"WWW-Authenticate": 'Basic realm="issuer", charset="UTF-8"'}
@@ -127,11 +128,19 @@ def authenticate(credentials: Credentials, tx: Transaction, now: int) -> Client:
     stored = [s.digest for s in client.secrets if s.expires_at is None or s.expires_at > now] if client else []
     # Always as many comparisons: an unknown client must not answer faster.
     right = [secret.matches(plain, digest) for plain in credentials.secrets for digest in stored or [_NOBODY]]
-    if client is not None and stored and any(right) and client.auth_method == credentials.method:
+    if client is not None and stored and any(right) and _registered_for(client, credentials.method):
         return client
     error = _refused(credentials)
     error.remember = lambda tx: tx.limits.hit(key, _WINDOW, now)
     raise error
+
+
+def _registered_for(client: Client, method: AuthMethod) -> bool:
+    """Whether the client may send its secret this way. The operator hands a secret out for use by any program, and
+    some programs know but one of the two ways; a client that registered itself chose one."""
+    if client.origin == "operator":
+        return client.auth_method in SECRET_METHODS
+    return client.auth_method == method
 
 
 def _check_assertion(credentials: Credentials, presented: Assertion, client: Client | None, tx: Transaction) -> Client:
