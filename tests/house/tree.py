@@ -8,7 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVICES = {"issuer": ROOT / "issuer/src/issuer", "resource": ROOT / "resource/src/resource_server"}
-_NOT_OURS = {".git", ".venv", ".data", "node_modules", "output", "results"}
+_NOT_OURS = {".git", ".venv", ".data", ".hypothesis", "node_modules", "output", "results"}
 
 
 def files(*endings: str) -> Iterator[Path]:
