@@ -9,6 +9,7 @@ from typing import Any, Literal
 Scope = tuple[str, ...]
 Resources = tuple[str, ...]
 AuthMethod = Literal["none", "client_secret_basic", "client_secret_post", "private_key_jwt"]
+SECRET_METHODS: tuple[AuthMethod, ...] = ("client_secret_basic", "client_secret_post")
 Origin = Literal["operator", "dynamic", "document"]
 
 

@@ -16,7 +16,7 @@ from urllib.parse import unquote_to_bytes
 from fastapi import Request
 
 from issuer.errors import InvalidClient, InvalidRequest, TooManyRequests
-from issuer.model import AuthMethod, Client
+from issuer.model import SECRET_METHODS, AuthMethod, Client
 from issuer.protocol import assertion, secret
 from issuer.protocol.assertion import Assertion
 from issuer.server import Server
@@ -25,7 +25,6 @@ from issuer.web import known_client
 from issuer.web.form import Form
 
 METHODS: tuple[AuthMethod, ...] = ("none", "client_secret_basic", "client_secret_post", "private_key_jwt")
-SECRET_METHODS = ("client_secret_basic", "client_secret_post")
 _MOST_FAILURES = 20
 _WINDOW = 300
 _CHALLENGE = {"WWW-Authenticate": 'Basic realm="issuer", charset="UTF-8"'}

@@ -7,7 +7,7 @@ import dataclasses
 from fastapi import Request
 
 from issuer.errors import InvalidToken
-from issuer.model import Client, Secret
+from issuer.model import SECRET_METHODS, Client, Secret
 from issuer.protocol import secret
 
 NO_TOKEN = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
@@ -26,7 +26,7 @@ def new_secret(client: Client) -> tuple[Client, str | None]:
 
     A client that authenticates without a secret keeps none.
     """
-    if client.auth_method not in ("client_secret_basic", "client_secret_post"):
+    if client.auth_method not in SECRET_METHODS:
         return dataclasses.replace(client, secrets=()), None
     if client.secrets:
         return client, None
