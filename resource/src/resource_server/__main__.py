@@ -15,6 +15,10 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=metadata.version("mcp-resource"))
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     serve = commands.add_parser("serve", help="run the MCP server")
+    serve.add_argument(
+        "server", nargs="?", metavar="path/to/server.py:mcp", help="the FastMCP server to protect (default: examples)"
+    )
+    serve.add_argument("--upstream", help="another MCP server to protect: URL or command (RESOURCE_UPSTREAM)")
     serve.add_argument("--transport", choices=("http", "sse", "both"), help="what is served (RESOURCE_TRANSPORT)")
     serve.add_argument("--host", help="address to listen on (RESOURCE_HOST)")
     serve.add_argument("--port", help="port to listen on (RESOURCE_PORT)")
@@ -30,12 +34,15 @@ def run_serve(arguments: argparse.Namespace) -> None:
         RESOURCE_HOST=arguments.host,
         RESOURCE_PORT=arguments.port,
         RESOURCE_LOG_LEVEL=arguments.log_level,
+        RESOURCE_UPSTREAM=arguments.upstream,
     )
+    if arguments.server and loaded.RESOURCE_UPSTREAM:
+        raise settings.SettingsError("Name one server: either a file or RESOURCE_UPSTREAM (--upstream)")
     # FastMCP takes 2 s to import: bad settings are told before.
     from resource_server import log, wire
     from resource_server.app import create_app
 
-    app = create_app(loaded)
+    app = create_app(loaded, arguments.server)
     log.configure(loaded.RESOURCE_LOG_LEVEL, loaded.RESOURCE_LOG_FORMAT)
     wire.serve(app, host=loaded.RESOURCE_HOST, port=loaded.RESOURCE_PORT)
 

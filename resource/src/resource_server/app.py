@@ -7,16 +7,17 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi_swagger import patch_fastapi
-from fastmcp import FastMCP
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from resource_server import health
 from resource_server.guard import Guard, networks
+from resource_server.load import load_server
 from resource_server.protect import Protection
 from resource_server.request_log import RequestLog
 from resource_server.settings import Settings
 from resource_server.tools import example_server
+from resource_server.upstream import upstream_server
 
 _REASONS = {
     404: "There is nothing at this address; the MCP endpoint is /mcp, without a slash at its end.",
@@ -24,8 +25,13 @@ _REASONS = {
 }
 
 
-def create_app(settings: Settings, server: FastMCP[Any] | None = None) -> FastAPI:
-    """The resource as an ASGI application; server: what it protects instead of the example tools."""
+def create_app(settings: Settings, target: str | None = None) -> FastAPI:
+    """The resource as an ASGI application.
+
+    target: the FastMCP server to protect, as `path/to/server.py:mcp`; without it that is RESOURCE_UPSTREAM, or
+    the example tools. Raises SettingsError.
+    """
+    protection = _protection(settings, target)
     app = FastAPI(
         title="MCP resource",
         description=f"An MCP server at {settings.resource}, for bearers of tokens from {settings.ISSUER}.",
@@ -36,7 +42,8 @@ def create_app(settings: Settings, server: FastMCP[Any] | None = None) -> FastAP
         openapi_url="/openapi.json" if settings.docs else None,
         redirect_slashes=False,
     )
-    Protection(server or example_server(), settings).attach(app)
+    protection.attach(app)
+    app.include_router(health.probes(protection.keys))
     app.add_exception_handler(HTTPException, _plain_error)
     if settings.docs:
         patch_fastapi(app, redirect_from_root_to_docs=False)
@@ -49,6 +56,14 @@ def create_app(settings: Settings, server: FastMCP[Any] | None = None) -> FastAP
     )
     app.add_middleware(RequestLog)
     return app
+
+
+def _protection(settings: Settings, target: str | None) -> Protection:
+    if target is not None:
+        return Protection(load_server(target), settings)
+    if settings.RESOURCE_UPSTREAM is not None:
+        return Protection(upstream_server(settings), settings, upstream=True)
+    return Protection(example_server(), settings)
 
 
 async def _plain_error(_: Request, error: Any) -> Response:

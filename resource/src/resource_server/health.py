@@ -11,10 +11,11 @@ from resource_server.jwks import KeyCache, KeysUnavailable
 
 MCP_HEALTH = "/mcp/health"
 PROBES = ("/healthz", "/readyz")
+_UNAVAILABLE: dict[int | str, dict[str, Any]] = {503: {"description": "The issuer's keys cannot be fetched"}}
 
 
-def router(keys: KeyCache, about: dict[str, Any]) -> APIRouter:
-    """about: what `/mcp/health` tells everyone besides its status."""
+def probes(keys: KeyCache) -> APIRouter:
+    """For whoever watches the process."""
     router = APIRouter(tags=["health"])
 
     @router.get("/healthz")
@@ -22,22 +23,30 @@ def router(keys: KeyCache, about: dict[str, Any]) -> APIRouter:
         """The process answers."""
         return {"status": "ok"}
 
-    @router.get("/readyz", responses={503: {"description": "The issuer's keys cannot be fetched"}})
+    @router.get("/readyz", responses=_UNAVAILABLE)
     async def ready() -> Response:
         """The issuer's keys are known too."""
-        return await _state({})
-
-    @router.get(MCP_HEALTH, responses={503: {"description": "The issuer's keys cannot be fetched"}})
-    async def health() -> Response:
-        """What is served here; needs no token."""
-        return await _state(about)
-
-    async def _state(more: dict[str, Any]) -> Response:
-        try:
-            await keys.ready()
-        except KeysUnavailable as outage:
-            body = {"status": "unavailable", "reason": str(outage), **more}
-            return JSONResponse(body, 503, {"Retry-After": str(outage.retry_after)})
-        return JSONResponse({"status": "ok", **more})
+        return await _state(keys, {})
 
     return router
+
+
+def router(keys: KeyCache, about: dict[str, Any]) -> APIRouter:
+    """For people and clients. about: what everyone is told besides the status."""
+    router = APIRouter(tags=["health"])
+
+    @router.get(MCP_HEALTH, responses=_UNAVAILABLE)
+    async def health() -> Response:
+        """What is served here; needs no token."""
+        return await _state(keys, about)
+
+    return router
+
+
+async def _state(keys: KeyCache, more: dict[str, Any]) -> Response:
+    try:
+        await keys.ready()
+    except KeysUnavailable as outage:
+        body = {"status": "unavailable", "reason": str(outage), **more}
+        return JSONResponse(body, 503, {"Retry-After": str(outage.retry_after)})
+    return JSONResponse({"status": "ok", **more})

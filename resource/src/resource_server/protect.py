@@ -1,4 +1,4 @@
-"""A FastMCP server behind an issuer's tokens, attached to a FastAPI application."""
+"""A FastMCP server behind an issuer's tokens, attached to a FastAPI application: `guard(app, mcp, ...)`."""
 
 from __future__ import annotations
 
@@ -18,16 +18,33 @@ from resource_server.browser import Browser
 from resource_server.catalogue import Catalogue
 from resource_server.enforcement import Enforcement
 from resource_server.fetch import Fetcher
+from resource_server.guard import Guard
 from resource_server.introspection import Introspection
 from resource_server.issuer import Issuer
 from resource_server.jwks import KeyCache
 from resource_server.scopes import Policy
-from resource_server.settings import Settings
+from resource_server.settings import Settings, load
 from resource_server.stepup import StepUp
 from resource_server.transports import MCP_PATH, Transports, exact_routes
 from resource_server.verifier import Rules
 
+# The settings of `guard` by the names of its arguments
+_NAMES = {name.removeprefix("RESOURCE_").lower(): name for name in Settings.model_fields}
 OPEN_PATHS = (*metadata.PATHS, health.MCP_HEALTH)
+
+
+def guard(app: FastAPI, mcp: FastMCP[Any], *, issuer: str, base_url: str, **settings: Any) -> Protection:
+    """Serve `mcp` at /mcp of `app`, for bearers of the issuer's tokens alone.
+
+    Call it once, before the application starts; adds /mcp, its metadata and /mcp/health. issuer: its identifier,
+    byte for byte. base_url: the public origin of `app`. settings: any other one of README.md, in lower case and
+    without RESOURCE_ (`transport="http"`, `scopes="mcp:tools"`, `tool_scopes="delete_*=files:write"`); the
+    environment is not read. Raises SettingsError.
+    """
+    given = {"issuer": issuer, "base_url": base_url, **settings}
+    protection = Protection(mcp, load({}, **{_NAMES.get(name, name): value for name, value in given.items()}))
+    protection.attach(app, judge_host=True)
+    return protection
 
 
 class Protection:
@@ -63,11 +80,16 @@ class Protection:
             await self.keys.close()
             await self.fetcher.close()
 
-    def attach(self, app: FastAPI) -> None:
-        """Add routes, lifespan and the rules for web pages to `app`, before it starts."""
+    def attach(self, app: FastAPI, *, judge_host: bool = False) -> None:
+        """Add routes, lifespan and the rules for web pages to `app`, before it starts.
+
+        judge_host: requests to /mcp must name a known Host; for an app that does not see to that itself.
+        """
         app.include_router(health.router(self.keys, self._about()))
         app.include_router(metadata.router(self._metadata()))
-        gated = {path: self._gated(inner) for path, inner in self.transports.paths.items()}
+        gated: dict[str, ASGIApp] = {path: self._gated(inner) for path, inner in self.transports.paths.items()}
+        if judge_host:
+            gated = {path: self._judged(inner) for path, inner in gated.items()}
         app.router.routes[:0] = exact_routes(gated)
         inner = app.router.lifespan_context
 
@@ -89,6 +111,9 @@ class Protection:
         over_http = self.settings.RESOURCE_SCOPE_CHALLENGE == "http"
         inner = StepUp(app, self.catalogue, self.challenge, self.introspection, over_http=over_http)
         return BearerGate(inner, self.verifier, self.challenge)
+
+    def _judged(self, app: ASGIApp) -> Guard:
+        return Guard(app, allowed_hosts=self.settings.allowed_hosts, setting="allowed_hosts of guard()")
 
     def _introspection(self) -> Introspection | None:
         found = self.settings

@@ -100,6 +100,10 @@ class Settings(BaseModel):
         description="When set, an HTTP upstream learns the caller by a JWT signed with it (HS256)",
         repr=False,
     )
+    RESOURCE_UPSTREAM_ENV: Words = Field(
+        (),
+        description="Names of further environment variables that an upstream process may see",
+    )
     RESOURCE_UPSTREAM_SHARED: bool = Field(False, description="One upstream process for all callers, not one for each")
     RESOURCE_UPSTREAM_PROCESSES: int = Field(16, ge=1, le=1000, description="How many upstream processes at most")
     RESOURCE_UPSTREAM_IDLE_SECONDS: int = Field(300, ge=1, description="An upstream process unused this long is ended")
@@ -148,7 +152,7 @@ def load(environ: Mapping[str, str] | None = None, **flags: Any) -> Settings:
     found |= os.environ if environ is None else environ
     found |= {name: value for name, value in flags.items() if value is not None}
     known = Settings.model_fields
-    strange = [name for name in found if name.startswith("RESOURCE_") and name not in known]
+    strange = [name for name in found if (name.startswith("RESOURCE_") or name in flags) and name not in known]
     if strange:
         raise SettingsError("\n".join(_unknown(name, known) for name in sorted(strange)))
     try:

@@ -1,0 +1,126 @@
+"""The processes of a stdio upstream: one for each caller, so many at most, ended when idle (MCP, stdio transport)."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from time import monotonic
+from typing import Any
+
+from fastmcp.client.transports.stdio import StdioTransport
+from fastmcp.exceptions import ToolError
+from fastmcp.server.dependencies import get_access_token
+from fastmcp.server.providers.proxy import ProxyClient
+from loguru import logger
+from mcp.client.stdio import get_default_environment
+
+from resource_server.settings import Settings
+
+_EVERYONE = ("", "")
+
+
+class Processes:
+    """Clients of started processes by caller (issuer and subject). A process that died is started again."""
+
+    def __init__(self, command: list[str], settings: Settings) -> None:
+        self._command = command
+        self._shared = settings.RESOURCE_UPSTREAM_SHARED
+        self._most = settings.RESOURCE_UPSTREAM_PROCESSES
+        self._idle = settings.RESOURCE_UPSTREAM_IDLE_SECONDS
+        # A child sees PATH, HOME and the like, and what the operator names: never our own secrets by accident.
+        passed = {name: os.environ[name] for name in settings.RESOURCE_UPSTREAM_ENV if name in os.environ}
+        self._environment = {**get_default_environment(), **passed}
+        self._clients: dict[tuple[str, str], _Client] = {}
+        self._stderr: Any = None
+
+    async def client(self) -> ProxyClient[Any]:
+        """The client of the caller of the request under way. Raises ToolError when there is no room."""
+        key = self._caller()
+        known = self._clients.get(key)
+        if known is None:
+            if len(self._clients) >= self._most:
+                await self._make_room()
+            transport = StdioTransport(
+                self._command[0], self._command[1:], env=self._environment, keep_alive=True, log_file=self._stderr
+            )
+            known = self._clients[key] = _Client(transport, forward_incoming_headers=False, mode="auto")
+        known.last_used = monotonic()
+        return known
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """While this lasts, idle processes are ended, and what all of them say on stderr is logged."""
+        with _logged_pipe(os.path.basename(self._command[0])) as self._stderr:
+            sweeper = asyncio.create_task(self._sweep())
+            try:
+                yield
+            finally:
+                sweeper.cancel()
+                clients = list(self._clients.values())
+                self._clients.clear()
+                await asyncio.gather(*(client.end() for client in clients), return_exceptions=True)
+
+    def _caller(self) -> tuple[str, str]:
+        token = get_access_token()
+        if self._shared:
+            return _EVERYONE
+        if token is None or token.subject is None:
+            raise ToolError("The access token names no subject, and every subject has an upstream process of its own.")
+        return str(token.claims.get("iss")), token.subject
+
+    async def _make_room(self) -> None:
+        resting = [(client.last_used, key) for key, client in self._clients.items() if not client.users]
+        if not resting:
+            raise ToolError("All upstream processes are in use; try again shortly.")
+        await self._clients.pop(min(resting)[1]).end()
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(min(self._idle / 4, 15))
+            due = monotonic() - self._idle
+            for key in [k for k, client in self._clients.items() if not client.users and client.last_used < due]:
+                await self._clients.pop(key).end()
+
+
+class _Client(ProxyClient[StdioTransport]):
+    """One process, used by all requests of one caller; the transport keeps it alive between them."""
+
+    users = 0
+    last_used = 0.0
+
+    async def __aenter__(self) -> Any:
+        self.users += 1
+        try:
+            return await super().__aenter__()  # type: ignore[no-untyped-call]
+        except BaseException:
+            self.users -= 1
+            raise
+
+    async def __aexit__(self, *error: Any) -> None:
+        self.users -= 1
+        self.last_used = monotonic()
+        await super().__aexit__(*error)  # type: ignore[no-untyped-call]
+
+    async def end(self) -> None:
+        with contextlib.suppress(Exception):
+            await self.transport.disconnect()  # type: ignore[no-untyped-call]
+
+
+@contextlib.contextmanager
+def _logged_pipe(name: str) -> Any:
+    """A file whose lines go to the log, escaped and cut like everything that others wrote."""
+    reading, writing = os.pipe()
+
+    def read() -> None:
+        with os.fdopen(reading, errors="replace") as lines:
+            for line in lines:
+                if line.strip():
+                    logger.bind(upstream=name).info("{}", line.rstrip())
+
+    threading.Thread(target=read, daemon=True).start()
+    with os.fdopen(writing, "w") as file:
+        yield file
