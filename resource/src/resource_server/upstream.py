@@ -76,9 +76,7 @@ class WebUpstream:
         transport = SSETransport(self._url, headers) if over_sse else StreamableHttpTransport(self._url, headers)
         if time.monotonic() > self._mode_until:
             self._mode = "auto"
-        made = _WebClient(
-            transport(self._url, headers=self._headers()), forward_incoming_headers=False, mode=self._mode
-        )
+        made = _WebClient(transport, forward_incoming_headers=False, mode=self._mode)
         made.found = self._remember
         return made
 
