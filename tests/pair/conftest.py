@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 from tests.pair.clients.browser import Browser
+from tests.pair.foreign import LIFETIME
 from tests.support import servers
-
-LIFETIME = 4  # seconds: an access token ends within a test
 
 
 @pytest.fixture(scope="session")

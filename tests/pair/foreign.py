@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from tests.support import node
 from tests.support.machine import ROOT
 
 PATIENCE = 120
+LIFETIME = 4  # seconds that access tokens of `brief_pair` live
 PROCESSES = pytest.mark.parametrize("pair", ["processes"], indirect=True)  # once, not in containers too
 
 
@@ -44,7 +47,7 @@ def run(command: Sequence[str], **environment: str) -> Outcome:
     done = subprocess.run(
         command,
         cwd=ROOT,
-        env=node.environment(**quiet, **environment),
+        env={**os.environ, **quiet, **environment},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -61,3 +64,9 @@ def assert_worked(result: Mapping[str, Any], subject: str) -> None:
     assert result["sum"] == 5
     assert result["whoami"]["subject"] == subject
     assert "mcp:tools" in result["whoami"]["scopes"]
+
+
+def wait_until_ended(whoami: Mapping[str, Any]) -> None:
+    """Return when the token that `whoami` described has ended, for a resource without leeway."""
+    left = datetime.fromisoformat(whoami["expires_at"]) - datetime.now(UTC)
+    time.sleep(max(0, left.total_seconds()) + 1)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import time
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.pair.clients.browser import Browser
-from tests.pair.foreign import PROCESSES, Outcome, run
+from tests.pair.foreign import PROCESSES, Outcome, run, wait_until_ended
 from tests.support import node
 from tests.support.servers import Pair, free_port
 
@@ -57,8 +55,7 @@ def test_a_person_signs_in_once(brief_pair: Pair, browser: Browser, tmp_path: Pa
     first = called(inspect(brief_pair, tmp_path, *whoami, **browser.environment()))
     assert first["subject"] == "alice"
 
-    ended = datetime.fromisoformat(first["expires_at"]) - datetime.now(UTC)
-    time.sleep(max(0, ended.total_seconds()) + 1)
+    wait_until_ended(first)
     second = called(inspect(brief_pair, tmp_path, *whoami, "--stored-auth-only"))
     assert second["client_id"] == first["client_id"]
     assert second["expires_at"] > first["expires_at"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,7 @@ import pytest
 from mcp import Client, StdioServerParameters
 from tests.pair.clients.browser import Browser
 from tests.pair.clients.driver import use_tools
-from tests.pair.conftest import LIFETIME
-from tests.pair.foreign import PROCESSES, assert_worked
+from tests.pair.foreign import LIFETIME, PROCESSES, assert_worked
 from tests.support import node
 from tests.support.servers import Pair
 
@@ -22,7 +22,7 @@ async def through_mcp_remote(
 ) -> dict[str, Any]:
     """Start it as an editor does, with a folder of its own for credentials, and use the tools behind it."""
     start = [*node.script("mcp-remote"), url, "--auth-timeout", "100", *arguments]
-    environment = node.environment(MCP_REMOTE_CONFIG_DIR=str(home), **environment)
+    environment = {**os.environ, "MCP_REMOTE_CONFIG_DIR": str(home), **environment}
     async with Client(StdioServerParameters(command=start[0], args=start[1:], env=environment)) as client:
         return await use_tools(client, idle)
 

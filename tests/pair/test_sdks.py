@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 from tests.pair.clients.browser import Browser
-from tests.pair.conftest import LIFETIME
-from tests.pair.foreign import PROCESSES, Outcome, assert_worked, run
+from tests.pair.foreign import LIFETIME, PROCESSES, Outcome, assert_worked, run, wait_until_ended
 from tests.support import node
 from tests.support.servers import Pair
 
 PROGRAMS = {"mcp": "mcp_client", "fastmcp": "fastmcp_client", "sdk-v1": "sdk_v1.mjs", "client-v2": "client_v2.mjs"}
+# After a restart the Python SDK has its refresh token, but has forgotten which token endpoint it is for
+# (modelcontextprotocol/python-sdk#3250): it signs in anew. Should this fail one day, the SDK has learnt it.
+ASKS_AGAIN = {"mcp", "fastmcp"}
 LEGACY, MODERN = "2025-11-25", "2026-07-28"
 
 
@@ -24,9 +26,8 @@ def case(name: str, *more: str, browser: bool = False) -> object:
 
 def drive(name: str, url: str, *arguments: str, **environment: str) -> Outcome:
     program = PROGRAMS[name]
-    start = (
-        node.script(program) if program.endswith(".mjs") else [sys.executable, "-m", f"tests.pair.clients.{program}"]
-    )
+    python = [sys.executable, "-m", f"tests.pair.clients.{program}"]
+    start = node.script(program) if program.endswith(".mjs") else python
     return run([*start, "--url", url, *arguments], **environment)
 
 
@@ -63,7 +64,7 @@ def test_a_token_opens_the_tools_over_sse(pair: Pair, name: str) -> None:
 def test_without_a_token_each_says_that_it_is_refused(pair: Pair, name: str) -> None:
     refused = drive(name, pair.mcp)
     assert refused.code == 1
-    assert refused.answer["error"]["message"]
+    assert "needs an access token" in refused.answer["error"]["message"]
 
 
 @PROCESSES
@@ -82,8 +83,15 @@ def test_a_person_signs_in_once(pair: Pair, browser: Browser, tmp_path: Path, na
 
 @pytest.mark.parametrize("name", [case(name, browser=True) for name in PROGRAMS])
 def test_a_token_that_ended_is_renewed(brief_pair: Pair, browser: Browser, tmp_path: Path, name: str) -> None:
+    """While the program runs, and by its next start; what the person sees of it is counted."""
     store = ("--store", str(tmp_path / "store"))
-    result = drive(name, brief_pair.mcp, *store, "--idle", str(LIFETIME + 1), **browser.environment()).result
-    assert_worked(result, "alice")
-    assert result["later"]["expires_at"] > result["whoami"]["expires_at"]
+    first = drive(name, brief_pair.mcp, *store, "--idle", str(LIFETIME + 1), **browser.environment()).result
+    assert_worked(first, "alice")
+    assert first["later"]["expires_at"] > first["whoami"]["expires_at"]
     assert len(browser.visits()) == 1
+
+    wait_until_ended(first["later"])
+    second = drive(name, brief_pair.mcp, *store, **browser.environment()).result
+    assert_worked(second, "alice")
+    assert second["whoami"]["client_id"] == first["whoami"]["client_id"]
+    assert len(browser.visits()) == (2 if name in ASKS_AGAIN else 1)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import json
-import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -28,7 +27,7 @@ def _packages(lock: Path) -> dict[str, Any]:
 def _installed() -> bool:
     wanted, found = _packages(FOLDER / "package-lock.json"), _packages(MODULES / ".package-lock.json")
     return all(name in found or package.get("optional") for name, package in wanted.items()) and all(
-        wanted.get(name, {}).get("integrity") == package["integrity"] for name, package in found.items()
+        wanted.get(name, {}).get("integrity") == package.get("integrity") for name, package in found.items()
     )
 
 
@@ -59,8 +58,3 @@ def script(name: str) -> list[str]:
     """The start of a command line that runs `name`: a file of tests/pair/node, or a command of a package."""
     own = FOLDER / name
     return [node(), str(own if own.exists() else MODULES / ".bin" / name)]
-
-
-def environment(**more: str) -> dict[str, str]:
-    """This environment with that Node.js first on PATH, for programs that start others."""
-    return {**os.environ, "PATH": f"{Path(node()).parent}{os.pathsep}{os.environ['PATH']}", **more}

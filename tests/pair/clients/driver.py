@@ -22,6 +22,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--era", choices=["auto", "legacy"], default="auto")
     parser.add_argument("--token", help="a bearer token, or")
     parser.add_argument("--store", help="where OAuth credentials are kept between starts")
+    parser.add_argument("--document", help="the https URL of a client ID metadata document, instead of registering")
     parser.add_argument("--idle", type=float, help="seconds to wait before `whoami` is called once more")
     return parser.parse_args()
 

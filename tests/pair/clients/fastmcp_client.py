@@ -14,7 +14,7 @@ from key_value.aio.stores.filetree import (
 from tests.pair.clients.driver import answer, parse, use_tools
 
 
-def oauth(folder: Path) -> OAuth:
+def oauth(folder: Path, document: str | None) -> OAuth:
     """What `auth="oauth"` is, with a store that outlives the process."""
     folder.mkdir(exist_ok=True)
     store = FileTreeStore(
@@ -22,12 +22,12 @@ def oauth(folder: Path) -> OAuth:
         key_sanitization_strategy=FileTreeV1KeySanitizationStrategy(folder),
         collection_sanitization_strategy=FileTreeV1CollectionSanitizationStrategy(folder),
     )
-    return OAuth(token_storage=store)
+    return OAuth(token_storage=store, client_metadata_url=document)
 
 
 async def main() -> dict[str, Any]:
     options = parse()
-    auth = oauth(Path(options.store)) if options.store else options.token
+    auth = oauth(Path(options.store), options.document) if options.store else options.token
     transport = SSETransport if options.transport == "sse" else StreamableHttpTransport
     async with Client(transport(options.url, auth=auth), mode=options.era) as client:
         return {**await use_tools(client, options.idle), "protocol": client.protocol_version}

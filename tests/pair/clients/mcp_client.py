@@ -65,7 +65,7 @@ class Callback:
         return AuthorizationCodeResult.model_validate({name: values[0] for name, values in query.items()})
 
 
-def oauth(url: str, store: Path, callback: Callback) -> OAuthClientProvider:
+def oauth(url: str, store: Path, callback: Callback, document: str | None) -> OAuthClientProvider:
     async def open_browser(authorization_url: str) -> None:
         webbrowser.open(authorization_url)
 
@@ -79,6 +79,7 @@ def oauth(url: str, store: Path, callback: Callback) -> OAuthClientProvider:
         storage=Store(store),
         redirect_handler=open_browser,
         callback_handler=callback.result,
+        client_metadata_url=document,
     )
 
 
