@@ -87,7 +87,9 @@ async def main() -> dict[str, Any]:
     options = parse()
     headers = {"Authorization": f"Bearer {options.token}"} if options.token else None
     async with Callback() as callback:
-        auth: httpx2.Auth | None = oauth(options.url, Path(options.store), callback) if options.store else None
+        auth: httpx2.Auth | None = None
+        if options.store:
+            auth = oauth(options.url, Path(options.store), callback, options.document)
         async with httpx2.AsyncClient(headers=headers, auth=auth, timeout=30) as http:
             if options.transport == "sse":
                 transport = sse_client(options.url, headers=headers, auth=auth)
