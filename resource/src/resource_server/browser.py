@@ -45,7 +45,8 @@ class Browser:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        origin, preflight, path = b"", False, scope["path"]
+        origin: bytes | None = None
+        preflight, path = False, scope["path"]
         for name, value in scope["headers"]:
             if name == b"origin":
                 origin = value
@@ -54,7 +55,7 @@ class Browser:
         if path in self.open_paths:
             allowed: Headers = [(b"access-control-allow-origin", b"*")]
         elif path == self.mcp_path or path.startswith(self.below):
-            if not origin:
+            if origin is None:
                 await self.app(scope, receive, send)
                 return
             if not self._allows(origin):
@@ -65,7 +66,7 @@ class Browser:
         else:
             await self.app(scope, receive, send)
             return
-        if origin and preflight:
+        if origin is not None and preflight:
             await _answer_preflight(send, allowed)
             return
 

@@ -44,5 +44,6 @@ def router(body: bytes) -> APIRouter:
         return Response(body, media_type="application/json", headers=headers)
 
     for path in PATHS:
-        router.add_api_route(path, metadata, methods=["GET", "HEAD"], name=f"metadata {path}", operation_id=path)
+        router.add_api_route(path, metadata, methods=["GET"], name=f"metadata {path}")
+        router.add_api_route(path, metadata, methods=["HEAD"], include_in_schema=False)
     return router
