@@ -23,6 +23,10 @@ def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
             yield started
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "requirement(*ids): proves these requirements of tests/requirements.py")
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     for what in ("containers", "node", "browser"):
         reason = missing(what) if item.get_closest_marker(what) else None

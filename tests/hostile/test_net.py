@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.hostile.rows import row
 from tests.hostile.target import Target
+from tests.requirements import requirement
 
 HELD = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 REFUSED = {400, 414, 421, 431, 501}
@@ -60,6 +61,7 @@ BROKEN_HEADS = {
 }  # fmt: skip
 
 
+@requirement("rfc9112-3.2", "rfc9112-6.3")
 @row("NET-04")
 @pytest.mark.parametrize("name", BROKEN_HEADS)
 def test_broken_framing_is_refused(either: Target, name: str) -> None:
