@@ -6,9 +6,10 @@ import contextlib
 import io
 import re
 import shlex
+from pathlib import Path
 
 import pytest
-from tests.house import readme
+from tests.house import generated
 from tests.house.tree import ROOT, files
 
 from issuer.__main__ import parser as issuer_parser
@@ -20,13 +21,13 @@ DOCUMENTS = [path for path in files(".md") if path.parent == ROOT or path.parent
 PARSERS = {"mcp-issuer": issuer_parser, "mcp-resource": resource_parser}
 
 
-def test_generated_parts_are_what_the_code_says() -> None:
-    text = readme.README.read_text()
-    assert text == readme.filled(text), "run ./dev docs"
+@pytest.mark.parametrize("path", generated.PARTS, ids=lambda path: path.name)
+def test_generated_parts_are_what_the_code_says(path: Path) -> None:
+    assert path.read_text() == generated.filled(path), "run ./dev docs"
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
-def test_links_inside_the_project_lead_somewhere(document) -> None:
+def test_links_inside_the_project_lead_somewhere(document: Path) -> None:
     text = document.read_text()
     for target in re.findall(r"\]\((?!https?:|mailto:)([^)\s]*)\)", text):
         path, _, anchor = target.partition("#")
@@ -37,7 +38,7 @@ def test_links_inside_the_project_lead_somewhere(document) -> None:
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
-def test_files_that_are_named_exist(document) -> None:
+def test_files_that_are_named_exist(document: Path) -> None:
     names = re.findall(r"`((?:issuer|resource|tests|bench|deploy|docs|keys|\.ci)/[\w./-]+)`", document.read_text())
     assert not [name for name in names if "NAME" not in name and not (ROOT / name).exists()]
 
@@ -52,7 +53,7 @@ def commands(text: str) -> list[list[str]]:
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
-def test_commands_that_are_written_down_exist(document) -> None:
+def test_commands_that_are_written_down_exist(document: Path) -> None:
     usage = (ROOT / "dev").read_text()
     for words in commands(document.read_text()):
         if words[0] == "./dev":

@@ -1,8 +1,9 @@
-"""The parts of README.md that are made from the code; `./dev docs` writes them, a test holds them."""
+"""What README.md and docker-compose.yml say of the code: `./dev docs` writes it, a test holds it."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal, get_args, get_origin
 
@@ -10,8 +11,6 @@ from tests.house.tree import ROOT
 
 from issuer.settings import Settings as IssuerSettings
 from resource_server.settings import Settings as ResourceSettings
-
-README = ROOT / "README.md"
 
 
 def _text(default: object) -> str:
@@ -47,7 +46,7 @@ def settings_of(service: str) -> dict[str, tuple[str, str]]:
     return found
 
 
-def settings_table() -> str:
+def settings_table(_: str) -> str:
     issuer, resource = settings_of("issuer"), settings_of("resource")
     shared = {name: issuer[name] for name in issuer if name in resource}
     rows = ["| variable | service | default | meaning |", "|---|---|---|---|"]
@@ -67,22 +66,34 @@ def _row(name: str, service: str, default: str, meaning: str) -> str:
     return f"| `{name}` | {service} | {default} | {meaning.replace('|', chr(92) + '|')} |"
 
 
-PARTS = {"settings": settings_table}
+def passed_on(service: str) -> Callable[[str], str]:
+    """The settings of a service that compose passes on as they are: those that it gives no value of its own."""
+
+    def names(compose: str) -> str:
+        given = set(re.findall(r"^ +(\w+): \S", compose, re.MULTILINE))
+        return "\n".join(f"      {name}:" for name in settings_of(service) if name not in given)
+
+    return names
 
 
-def filled(text: str) -> str:
-    """`text` with every generated part written anew between its two marks."""
-    for name, make in PARTS.items():
-        if len(found := re.split(rf"(<!-- {name}: .*? -->\n)|(<!-- /{name} -->)", text)) != 7:
-            raise SystemExit(f"README.md has no single place for {name}")
-        before, opening, _, _, _, closing, after = found
-        text = f"{before}{opening}{make()}\n{closing}{after}"
+PARTS: dict[Path, dict[str, Callable[[str], str]]] = {
+    ROOT / "README.md": {"settings": settings_table},
+    ROOT / "docker-compose.yml": {f"{name} settings": passed_on(name) for name in ("issuer", "resource")},
+}
+
+
+def filled(path: Path) -> str:
+    """The text of a file with every generated part written anew between its two marks."""
+    text = path.read_text()
+    for name, make in PARTS[path].items():
+        found = re.split(rf"(^.*\b{name}: made by \./dev docs.*\n|^.*[ ]/{name}\b.*$)", text, flags=re.MULTILINE)
+        if len(found) != 5:
+            raise SystemExit(f"{path.name} has no single place for {name}")
+        before, opening, _, closing, after = found
+        text = f"{before}{opening}{make(text)}\n{closing}{after}"
     return text
 
 
-def main(path: Path = README) -> None:
-    path.write_text(filled(path.read_text()))
-
-
 if __name__ == "__main__":
-    main()
+    for path in PARTS:
+        path.write_text(filled(path))
