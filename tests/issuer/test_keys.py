@@ -13,8 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from joserfc import jwk
 
-from issuer import keys
-from issuer.keys import BadKey, Key, KeyRing
+from issuer import key_files, keys, signing_key
+from issuer.key_files import BadKey
+from issuer.keys import KeyRing
+from issuer.signing_key import Key
 
 T0 = 1_800_000_000
 LONGEST = 900
@@ -34,7 +36,7 @@ def key(starts_at: int, name: str = "") -> Key:
 
 
 def ring(folder: Path, report: Any = None) -> KeyRing:
-    return KeyRing(folder, LONGEST, keys.read_keys(folder), report)
+    return KeyRing(folder, LONGEST, key_files.read_keys(folder), report)
 
 
 # -- the pure part ---------------------------------------------------------------------------------------
@@ -47,13 +49,13 @@ def test_the_thumbprint_of_rfc_7638():
         "tn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n"
         "91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw"
     )
-    found = keys.thumbprint({"kty": "RSA", "n": n, "e": "AQAB", "alg": "RS256", "kid": "2011-04-29"})
+    found = signing_key.thumbprint({"kty": "RSA", "n": n, "e": "AQAB", "alg": "RS256", "kid": "2011-04-29"})
     assert found == "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs"
 
 
 @pytest.mark.parametrize("alg", ALGORITHMS)
 def test_the_kid_is_the_thumbprint_that_others_compute(alg: str, tmp_path: Path):
-    found = keys.read_key(keys.make_key(tmp_path, alg, T0))
+    found = key_files.read_key(key_files.make_key(tmp_path, alg, T0))
     assert found.kid == found.jwk["kid"] == jwk.import_key(found.jwk).thumbprint()
 
 
@@ -99,17 +101,17 @@ def test_the_moments_of_a_rotation():
 @pytest.mark.parametrize("alg", ALGORITHMS)
 def test_a_key_file_is_private_named_after_its_moment_and_read_back(alg: str, tmp_path: Path):
     folder = tmp_path / "a" / "keys"
-    path = keys.make_key(folder, alg, T0)
+    path = key_files.make_key(folder, alg, T0)
     assert path.name == f"20270115T080000Z.{alg.lower()}.pem"
     assert (path.stat().st_mode & 0o777, folder.stat().st_mode & 0o777) == (0o600, 0o700)
-    found = keys.read_key(path)
+    found = key_files.read_key(path)
     assert (found.starts_at, found.alg) == (T0, alg)
     assert list(folder.iterdir()) == [path]
 
 
 @pytest.mark.parametrize("alg", ALGORITHMS)
 def test_a_published_key_has_no_private_member(alg: str, tmp_path: Path):
-    keys.make_key(tmp_path, alg, T0)
+    key_files.make_key(tmp_path, alg, T0)
     body, tag = ring(tmp_path).jwks(T0)
     (published,) = json.loads(body)["keys"]
     assert (
@@ -130,7 +132,7 @@ def test_a_published_key_has_no_private_member(alg: str, tmp_path: Path):
 def test_a_key_is_never_written_over_another(tmp_path: Path):
     path = tmp_path / "20270115T080000Z.eddsa.pem"
     path.write_bytes(b"precious")
-    assert keys.make_key(tmp_path, "EdDSA", T0) == path
+    assert key_files.make_key(tmp_path, "EdDSA", T0) == path
     assert path.read_bytes() == b"precious"
     assert list(tmp_path.iterdir()) == [path]
 
@@ -142,7 +144,7 @@ def test_of_many_writers_of_one_key_the_first_wins(tmp_path: Path):
 
     def write() -> None:
         barrier.wait()
-        seen.append(keys.read_key(keys.make_key(tmp_path, "EdDSA", T0)).kid)
+        seen.append(key_files.read_key(key_files.make_key(tmp_path, "EdDSA", T0)).kid)
 
     writers = [threading.Thread(target=write) for _ in range(8)]
     for writer in writers:
@@ -158,23 +160,23 @@ def test_a_writer_that_died_half_way_is_in_nobodys_way(tmp_path: Path):
     """In a container every process has the same number: a left-over part must not stop the next start."""
     for left in (".mcp-client.secret.1", ".20270115T080000Z.eddsa.pem.1"):
         (tmp_path / left).write_bytes(b"half")
-    assert keys.write_once(tmp_path / "mcp-client.secret", b"whole").read_bytes() == b"whole"
-    assert keys.read_key(keys.make_key(tmp_path, "EdDSA", T0)).alg == "EdDSA"
-    assert len(keys.read_keys(tmp_path)) == 1
+    assert key_files.write_once(tmp_path / "mcp-client.secret", b"whole").read_bytes() == b"whole"
+    assert key_files.read_key(key_files.make_key(tmp_path, "EdDSA", T0)).alg == "EdDSA"
+    assert len(key_files.read_keys(tmp_path)) == 1
 
 
 def test_a_folder_that_is_a_file_is_a_clear_error(tmp_path: Path):
     (tmp_path / "keys").write_text("x")
     with pytest.raises(BadKey, match=r"20270115T080000Z\.eddsa\.pem cannot be written"):
-        keys.make_key(tmp_path / "keys", "EdDSA", T0)
+        key_files.make_key(tmp_path / "keys", "EdDSA", T0)
     with pytest.raises(BadKey, match="cannot be read"):
-        keys.read_keys(tmp_path / "keys")
+        key_files.read_keys(tmp_path / "keys")
 
 
 def pem(kind: str, tmp_path: Path) -> bytes:
     """What may stand in a file that is named like an RS256 key."""
     if kind == "truncated":
-        return keys.make_key(tmp_path / "x", "RS256", T0).read_bytes()[:600]
+        return key_files.make_key(tmp_path / "x", "RS256", T0).read_bytes()[:600]
     if kind == "encrypted":
         return jwk.RSAKey.generate_key(2048).as_pem(private=True, password="secret")
     if kind == "small":
@@ -197,7 +199,7 @@ def test_a_file_that_is_no_such_key_is_named_and_left_alone(kind: str, tmp_path:
     path = tmp_path / "20270115T080000Z.rs256.pem"
     path.write_bytes(content)
     with pytest.raises(BadKey, match=r"^20270115T080000Z\.rs256\.pem: not "):
-        keys.read_keys(tmp_path)
+        key_files.read_keys(tmp_path)
     assert path.read_bytes() == content
 
 
@@ -211,20 +213,20 @@ def test_a_file_that_is_no_such_key_is_named_and_left_alone(kind: str, tmp_path:
 def test_a_name_that_says_no_moment_is_refused(name: str, tmp_path: Path):
     (tmp_path / name).write_bytes(b"")
     with pytest.raises(BadKey, match=name):
-        keys.read_keys(tmp_path)
+        key_files.read_keys(tmp_path)
 
 
 def test_a_folder_in_the_place_of_a_key_is_named(tmp_path: Path):
     (tmp_path / "20270115T080000Z.rs256.pem").mkdir()
     with pytest.raises(BadKey, match=r"^20270115T080000Z\.rs256\.pem: Is a directory"):
-        keys.read_keys(tmp_path)
+        key_files.read_keys(tmp_path)
 
 
 def test_the_keys_curve_decides_too(tmp_path: Path):
     for curve in ("P-384", "secp256k1"):
         (tmp_path / "20270115T080000Z.es256.pem").write_bytes(jwk.ECKey.generate_key(curve).as_pem(private=True))
         with pytest.raises(BadKey, match="not a key for ES256"):
-            keys.read_keys(tmp_path)
+            key_files.read_keys(tmp_path)
 
 
 # -- the ring --------------------------------------------------------------------------------------------
@@ -236,10 +238,10 @@ def test_a_ring_needs_a_key(tmp_path: Path):
 
 
 def test_a_new_file_is_found_at_the_next_look(tmp_path: Path, clock: list[float]):
-    keys.make_key(tmp_path, "EdDSA", T0)
+    key_files.make_key(tmp_path, "EdDSA", T0)
     looking = ring(tmp_path)
     before = looking.jwks(T0)
-    following = keys.read_key(keys.make_key(tmp_path, "ES256", T0 + 100))
+    following = key_files.read_key(key_files.make_key(tmp_path, "ES256", T0 + 100))
     assert looking.jwks(T0) == before
     clock[0] += 5
     body, tag = looking.jwks(T0)
@@ -250,9 +252,9 @@ def test_a_new_file_is_found_at_the_next_look(tmp_path: Path, clock: list[float]
 
 
 def test_a_file_that_came_while_the_keys_were_read_is_not_missed(tmp_path: Path, clock: list[float]):
-    keys.make_key(tmp_path, "EdDSA", T0)
-    found = keys.read_keys(tmp_path)
-    keys.make_key(tmp_path, "EdDSA", T0 + 1)
+    key_files.make_key(tmp_path, "EdDSA", T0)
+    found = key_files.read_keys(tmp_path)
+    key_files.make_key(tmp_path, "EdDSA", T0 + 1)
     looking = KeyRing(tmp_path, LONGEST, found)
     clock[0] += 5
     assert len(looking.published(T0)) == 2
@@ -260,8 +262,8 @@ def test_a_file_that_came_while_the_keys_were_read_is_not_missed(tmp_path: Path,
 
 def test_a_removed_key_is_gone_at_the_next_look(tmp_path: Path, clock: list[float]):
     """KEY-09: what an operator takes away because it leaked."""
-    leaked = keys.make_key(tmp_path, "EdDSA", T0)
-    keys.make_key(tmp_path, "EdDSA", T0 + 1)
+    leaked = key_files.make_key(tmp_path, "EdDSA", T0)
+    key_files.make_key(tmp_path, "EdDSA", T0 + 1)
     looking = ring(tmp_path)
     assert len(looking.published(T0 + 1)) == 2
     leaked.unlink()
@@ -270,7 +272,7 @@ def test_a_removed_key_is_gone_at_the_next_look(tmp_path: Path, clock: list[floa
 
 
 def test_trouble_later_is_reported_once_and_the_keys_stay(tmp_path: Path, clock: list[float]):
-    first = keys.read_key(keys.make_key(tmp_path, "EdDSA", T0))
+    first = key_files.read_key(key_files.make_key(tmp_path, "EdDSA", T0))
     told: list[str] = []
     looking = ring(tmp_path, told.append)
     bad = tmp_path / "20270115T080100Z.eddsa.pem"
@@ -290,7 +292,7 @@ def test_trouble_later_is_reported_once_and_the_keys_stay(tmp_path: Path, clock:
     assert len(told) == 2
 
     bad.unlink()
-    following = keys.read_key(keys.make_key(tmp_path, "EdDSA", T0 + 60))
+    following = key_files.read_key(key_files.make_key(tmp_path, "EdDSA", T0 + 60))
     clock[0] += 5
     assert looking.signing(T0 + 100).kid == following.kid
     assert len(told) == 2
@@ -299,7 +301,7 @@ def test_trouble_later_is_reported_once_and_the_keys_stay(tmp_path: Path, clock:
 @pytest.mark.parametrize("how", ["all files", "the folder"])
 def test_keys_that_vanish_are_reported_and_go_on_signing(how: str, tmp_path: Path, clock: list[float]):
     folder = tmp_path / "keys"
-    path = keys.make_key(folder, "EdDSA", T0)
+    path = key_files.make_key(folder, "EdDSA", T0)
     told: list[str] = []
     looking = ring(folder, told.append)
     path.unlink()
@@ -312,8 +314,8 @@ def test_keys_that_vanish_are_reported_and_go_on_signing(how: str, tmp_path: Pat
 
 
 def test_the_document_is_built_again_only_when_it_changes(tmp_path: Path):
-    keys.make_key(tmp_path, "EdDSA", T0)
-    keys.make_key(tmp_path, "EdDSA", T0 + 10)
+    key_files.make_key(tmp_path, "EdDSA", T0)
+    key_files.make_key(tmp_path, "EdDSA", T0 + 10)
     looking = ring(tmp_path)
     body, tag = looking.jwks(T0)
     assert looking.jwks(T0 + 500)[0] is body

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from joserfc import jwk, jwt
 
-from issuer import keys
+from issuer import key_files, keys
 from issuer.model import Authorization
 from issuer.tokens import ACCESS, ID, Mint
 
@@ -48,8 +48,8 @@ def mint(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 
 def new_mint(folder: Path, alg: str, starts_at: int = NOW - 100) -> Mint:
-    keys.make_key(folder, alg, starts_at)
-    return Mint(ISSUER, keys.KeyRing(folder, 900, keys.read_keys(folder)), 900)
+    key_files.make_key(folder, alg, starts_at)
+    return Mint(ISSUER, keys.KeyRing(folder, 900, key_files.read_keys(folder)), 900)
 
 
 def jwks(mint: Mint) -> dict[str, Any]:
@@ -165,9 +165,9 @@ def test_what_is_no_token_is_read_as_none(mint: Mint, token: str):
 
 
 def test_a_token_outlives_the_rotation_of_its_key_and_no_longer(tmp_path: Path):
-    keys.make_key(tmp_path, "ES256", NOW - 100)
-    keys.make_key(tmp_path, "RS256", NOW + 10)
-    mint = Mint(ISSUER, keys.KeyRing(tmp_path, 900, keys.read_keys(tmp_path)), 900)
+    key_files.make_key(tmp_path, "ES256", NOW - 100)
+    key_files.make_key(tmp_path, "RS256", NOW + 10)
+    mint = Mint(ISSUER, keys.KeyRing(tmp_path, 900, key_files.read_keys(tmp_path)), 900)
     token = mint.issue(MACHINE, NOW + 9)["access_token"]
     assert mint.ring.signing(NOW + 10).alg == "RS256"
     assert mint.read(token, ACCESS, NOW + 9 + 900) is not None

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from issuer import __version__
 from issuer.commands import client, key, serve, token, user
 from issuer.errors import OAuthError
-from issuer.keys import BadKey
+from issuer.key_files import BadKey
 from issuer.people import PersonError
 from issuer.settings import SettingsError
 from issuer.storage.schema import SchemaError

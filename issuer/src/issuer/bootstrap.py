@@ -7,7 +7,7 @@ import re
 
 from loguru import logger
 
-from issuer import keys
+from issuer import key_files
 from issuer.model import Client, Secret, User
 from issuer.protocol import secret
 from issuer.server import Server
@@ -25,16 +25,18 @@ def client_secret(settings: Settings) -> str:
     path = settings.ISSUER_KEYS_DIR / SECRET_FILE
     try:
         if not path.exists():
-            keys.write_once(path, secret.invent(secret.CLIENT_SECRET).encode() + b"\n")
+            key_files.write_once(path, secret.invent(secret.CLIENT_SECRET).encode() + b"\n")
             logger.info("wrote a new client secret for {} to {}", settings.CLIENT_ID, SECRET_FILE)
         found = path.read_bytes().decode("ascii", "replace").strip()
     except OSError as error:
-        raise keys.BadKey(
+        raise key_files.BadKey(
             f"{SECRET_FILE} cannot be read ({error.strerror}): set CLIENT_SECRET, or run `mcp-issuer key init`"
         ) from error
     # An emptied file must not become an empty secret, which everybody knows.
     if not re.fullmatch(r"[\x21-\x7e]{16,256}", found):
-        raise keys.BadKey(f"{SECRET_FILE} must hold 16 to 256 printable ASCII characters: remove it to get a new one")
+        raise key_files.BadKey(
+            f"{SECRET_FILE} must hold 16 to 256 printable ASCII characters: remove it to get a new one"
+        )
     return found
 
 
@@ -76,7 +78,7 @@ async def first_rows(server: Server) -> None:
 def prepare(settings: Settings, now: int) -> None:
     """The files that a start needs: a first key and the client secret, neither ever replaced."""
     folder = settings.ISSUER_KEYS_DIR
-    if not folder.exists() or not keys.read_keys(folder):
-        path = keys.make_key(folder, settings.ISSUER_SIGNING_ALG, now)
+    if not folder.exists() or not key_files.read_keys(folder):
+        path = key_files.make_key(folder, settings.ISSUER_SIGNING_ALG, now)
         logger.info("made the first signing key, {}", path.name)
     client_secret(settings)

@@ -8,9 +8,10 @@ import secrets
 from dataclasses import dataclass
 from typing import Any
 
-from issuer.keys import ALGORITHMS, KeyRing
+from issuer.keys import KeyRing
 from issuer.model import Authorization
 from issuer.protocol import jws, scope
+from issuer.signing_key import ALGORITHMS
 
 ACCESS = "at+jwt"
 ID = "JWT"

@@ -1,4 +1,4 @@
-"""`mcp-issuer key`: list the key ring, make the next key, make the first files."""
+"""`mcp-issuer key`: list the key ring, make the next key, revoke one, make the first files."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 from datetime import UTC, datetime
 from typing import Any
 
-from issuer import bootstrap, keys, settings
+from issuer import bootstrap, key_files, keys, settings
 from issuer.app import now
 
 
@@ -17,6 +17,9 @@ def add_to(commands: Any) -> None:
     new = actions.add_parser("new", help="make the next signing key")
     new.add_argument("--now", action="store_true", help="sign with it in 15 s instead of 70 min (emergencies)")
     new.set_defaults(run=new_key)
+    revoke = actions.add_parser("revoke", help="take a key that leaked out at once: what it signed ends")
+    revoke.add_argument("kid", help="as `key list` shows it")
+    revoke.set_defaults(run=revoke_key)
     init = actions.add_parser("init", help="make the first key and the client secret where there are none")
     init.add_argument("--group", type=int, metavar="GID", help="let this group read the files too (containers)")
     init.set_defaults(run=init_files)
@@ -24,7 +27,7 @@ def add_to(commands: Any) -> None:
 
 def list_keys(_: argparse.Namespace) -> None:
     loaded = settings.load()
-    found, moment = keys.read_keys(loaded.ISSUER_KEYS_DIR), now()
+    found, moment = key_files.read_keys(loaded.ISSUER_KEYS_DIR), now()
     if not found:
         print("no keys yet: `mcp-issuer key init` makes the first one")
         return
@@ -43,8 +46,20 @@ def list_keys(_: argparse.Namespace) -> None:
 def new_key(arguments: argparse.Namespace) -> None:
     loaded = settings.load()
     starts_at = now() + (keys.URGENT_AHEAD if arguments.now else keys.PUBLISHED_AHEAD)
-    path = keys.make_key(loaded.ISSUER_KEYS_DIR, loaded.ISSUER_SIGNING_ALG, starts_at)
+    path = key_files.make_key(loaded.ISSUER_KEYS_DIR, loaded.ISSUER_SIGNING_ALG, starts_at)
     print(f"{path.name} is published now and signs from {datetime.fromtimestamp(starts_at, UTC):%H:%M:%SZ} on")
+
+
+def revoke_key(arguments: argparse.Namespace) -> None:
+    """Another key signs before this one goes, so that there is never none."""
+    loaded = settings.load()
+    folder, moment = loaded.ISSUER_KEYS_DIR, now()
+    left = [key for key in key_files.read_keys(folder) if key.kid != arguments.kid]
+    if not any(key.starts_at <= moment for key in left):
+        made = key_files.make_key(folder, loaded.ISSUER_SIGNING_ALG, moment)
+        print(f"{made.name} signs from now on")
+    path = key_files.revoke_key(folder, arguments.kid)
+    print(f"{path.name}: what it signed is refused as soon as a resource looks at the keys again, in 5 minutes at most")
 
 
 def init_files(arguments: argparse.Namespace) -> None:
@@ -53,11 +68,12 @@ def init_files(arguments: argparse.Namespace) -> None:
     bootstrap.prepare(loaded, now())
     if arguments.group is None:
         return
-    # Whoever owns the folder keeps owning its files; the group is the one that the service runs as.
+    # Whoever owns the folder keeps owning its files; the group is the one that the service runs as, and later files
+    # get it too (2750).
     try:
         owner = folder.stat().st_uid
         for path in (folder, *folder.glob("*.pem"), *folder.glob("*.secret")):
             os.chown(path, owner, arguments.group)
-            path.chmod(0o750 if path is folder else 0o640)
+            path.chmod(0o2750 if path is folder else 0o640)
     except OSError as error:
-        raise keys.BadKey(f"the files cannot be given to that group: {error.strerror}") from error
+        raise key_files.BadKey(f"the files cannot be given to that group: {error.strerror}") from error
