@@ -11,7 +11,9 @@ from typing import Any
 import httpx
 import jwt
 import pytest
+from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
+from jwt.algorithms import RSAAlgorithm
 from tests.requirements import requirement
 from tests.spec.conftest import World
 from tests.support.oauth import claims
@@ -47,6 +49,33 @@ def test_a_good_token_is_let_in_and_an_expired_one_is_not(world: World) -> None:
     assert challenge(refused)["error"] == "invalid_token"
 
 
+def signing_key(world: World, token: str) -> rsa.RSAPrivateKey:
+    """The key that signed this token, from the issuer's folder."""
+    kid = jwt.get_unverified_header(token)["kid"]
+    published = world.http.get("/.well-known/jwks.json").json()["keys"]
+    modulus = next(key["n"] for key in published if key["kid"] == kid)
+    for path in world.pair.keys.glob("*.pem"):
+        key = serialization.load_pem_private_key(path.read_bytes(), None)
+        assert isinstance(key, rsa.RSAPrivateKey)
+        if RSAAlgorithm.to_jwk(key.public_key(), as_dict=True)["n"] == modulus:
+            return key
+    raise AssertionError("the key is not there")
+
+
+def signed(good: str, bend: dict[str, Any], key: rsa.RSAPrivateKey) -> str:
+    """The token again, with some claims or its type changed; None takes a claim away."""
+    body = {**claims(good), **{name: value for name, value in bend.items() if name not in ("typ", "key")}}
+    body = {name: value for name, value in body.items() if value is not None}
+    return jwt.encode(body, key, "RS256", {**jwt.get_unverified_header(good), "typ": bend.get("typ", "at+jwt")})
+
+
+@requirement("rfc9068-4")
+def test_a_token_signed_anew_by_the_issuers_key_is_good(world: World) -> None:
+    """What the next test changes is all that is wrong with its tokens."""
+    good = world.tokens()["access_token"]
+    assert world.mcp(signed(good, {"jti": "another"}, signing_key(world, good))).status_code == 200
+
+
 @requirement("mcp-R4", "rfc9068-4")
 @pytest.mark.parametrize(
     "bend",
@@ -55,6 +84,11 @@ def test_a_good_token_is_let_in_and_an_expired_one_is_not(world: World) -> None:
         {"iss": "https://else.example"},
         {"exp": 1},
         {"exp": None},
+        {"sub": None},
+        {"jti": None},
+        {"client_id": None},
+        {"iat": 2**40},
+        {"nbf": 2**40},
         {"typ": "JWT"},
         {"alg": "none"},
         {"signature": "A" * 342},
@@ -63,7 +97,7 @@ def test_a_good_token_is_let_in_and_an_expired_one_is_not(world: World) -> None:
     ids=lambda bend: next(iter(bend)),
 )
 def test_a_token_that_differs_in_one_thing_is_refused(world: World, bend: dict[str, Any]) -> None:
-    """Forged with a key of our own, as only the issuer can sign; the last two keep everything but the signature."""
+    """Signed with the issuer's own key where that is possible: it is that one thing, and nothing else."""
     good = world.tokens()["access_token"]
     header, payload, _ = good.split(".")
     if "signature" in bend:
@@ -72,10 +106,8 @@ def test_a_token_that_differs_in_one_thing_is_refused(world: World, bend: dict[s
         unsigned = {**jwt.get_unverified_header(good), "alg": "none"}
         token = base64.urlsafe_b64encode(json.dumps(unsigned).encode()).decode().rstrip("=") + f".{payload}."
     else:
-        body = {**claims(good), **{name: value for name, value in bend.items() if name in ("aud", "iss", "exp")}}
-        body = {name: value for name, value in body.items() if value is not None}
-        headers = {**jwt.get_unverified_header(good), "typ": bend.get("typ", "at+jwt")}
-        token = jwt.encode(body, rsa.generate_private_key(65537, 2048), "RS256", headers)
+        foreign = rsa.generate_private_key(65537, 2048)
+        token = signed(good, bend, foreign if "key" in bend else signing_key(world, good))
     refused = world.mcp(token)
     assert refused.status_code == 401
     assert challenge(refused)["error"] == "invalid_token"
