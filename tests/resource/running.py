@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 import uvicorn
 from fastapi import FastAPI
+from starlette.types import ASGIApp
 from tests.resource.stand_in import StandIn
 
 from resource_server.app import create_app
@@ -111,7 +112,7 @@ def serving(issuer: StandIn, target: str | None = None, **settings: Any) -> Iter
 
 
 @contextlib.contextmanager
-def listening(app: FastAPI, port: int) -> Iterator[None]:
+def listening(app: ASGIApp, port: int) -> Iterator[None]:
     config = uvicorn.Config(
         app, port=port, http=Protocol, log_config=None, access_log=False, timeout_graceful_shutdown=2
     )

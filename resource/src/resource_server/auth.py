@@ -10,7 +10,7 @@ from fastmcp.server.auth import AccessToken, TokenVerifier
 from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 
 from resource_server import verifier
-from resource_server.jwks import KeyCache
+from resource_server.jwks import KeyCache, KeysUnavailable
 from resource_server.scopes import Policy
 from resource_server.verifier import Identity, Rejected, Rules
 
@@ -48,24 +48,27 @@ class Verifier(TokenVerifier):
     async def authenticate(self, token: str) -> Caller:
         """The user a token speaks for. Raises Rejected or KeysUnavailable."""
         now = self.clock()
-        await self.keys.ready()
-        if self._generation != self.keys.generation:
-            self._generation = self.keys.generation
-            self._remembered.clear()
         digest = hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
-        user = self._remembered.get(digest)
-        if user is not None:
-            if now < (user.access_token.expires_at or 0):
+        if digest in self._remembered:
+            await self.keys.ready()
+            self._forget_if_keys_changed()
+            user = self._remembered.get(digest)
+            if user is not None and now < (user.access_token.expires_at or 0):
                 return user
-            del self._remembered[digest]
-        candidate = verifier.read(token, self.rules, now)
-        found = await self._accept(candidate)
+            self._remembered.pop(digest, None)
+        found = await self._accept(verifier.read(token, self.rules, now))
         user = Caller(self._access_token(token, found))
-        if now < found.expires_at and self._generation == self.keys.generation:
+        self._forget_if_keys_changed()
+        if now < found.expires_at:
             if len(self._remembered) >= MAX_REMEMBERED:
                 del self._remembered[next(iter(self._remembered))]
             self._remembered[digest] = user
         return user
+
+    def _forget_if_keys_changed(self) -> None:
+        if self._generation != self.keys.generation:
+            self._generation = self.keys.generation
+            self._remembered.clear()
 
     def remaining(self, user: Caller) -> float:
         """Seconds until the user's token expires; of one that leeway alone keeps alive, the rest of the leeway."""
@@ -77,10 +80,16 @@ class Verifier(TokenVerifier):
         try:
             return verifier.accept(candidate, keys)
         except Rejected:
-            # The issuer may have put another key behind a known kid: look once, as for an unknown one.
-            if not keys or not await self.keys.look_again():
+            if not keys or not await self._looked_again():
                 raise
         return verifier.accept(candidate, await self.keys.find(candidate.alg, candidate.kid))
+
+    async def _looked_again(self) -> bool:
+        """The issuer may have put another key behind a known kid. When it does not answer, the known key judges."""
+        try:
+            return await self.keys.look_again()
+        except KeysUnavailable:
+            return False
 
     def _access_token(self, token: str, found: Identity) -> AccessToken:
         return AccessToken(

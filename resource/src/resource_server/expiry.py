@@ -39,12 +39,12 @@ class _Stream:
         return {"type": "http.disconnect"}
 
     async def send(self, message: Message) -> None:
+        if self.ended:
+            return  # what comes after the end, FastMCP's second response after an SSE stream included
         if message["type"] == "http.response.start":
             self._streaming = _is_event_stream(message)
             if self._streaming and self._waiting is not None:
                 self._waiting.reschedule(self._deadline)
-        elif self.ended:
-            return
         else:
             self.complete = not message.get("more_body", False)
         await self._send(message)

@@ -1,0 +1,121 @@
+"""FastMCP as seams.py and transports.py know it: when one of these fails, FastMCP has changed, and so must they."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import pytest
+from fastmcp import FastMCP
+from fastmcp.server.auth import require_scopes
+from fastmcp.server.http import create_sse_app, create_streamable_http_app
+from mcp.server.lowlevel.server import Server
+from tests.resource.running import META, Running, result, serving
+from tests.resource.stand_in import StandIn
+
+from resource_server import seams
+from resource_server.catalogue import Catalogue
+from resource_server.scopes import Operation, Policy, requires
+from resource_server.transports import Transports
+
+
+@pytest.fixture
+def server() -> FastMCP[Any]:
+    parent, child = FastMCP[Any]("parent"), FastMCP[Any]("child")
+
+    @parent.tool(auth=require_scopes("native"))
+    def hidden(a: int) -> int:
+        return a
+
+    @child.tool
+    @requires("inner")
+    def tool() -> str:
+        return ""
+
+    @child.prompt
+    @requires("inner")
+    def prompt() -> str:
+        return ""
+
+    @child.resource("data://fixed")
+    @requires("inner")
+    def fixed() -> str:
+        return ""
+
+    @child.resource("data://of/{name}")
+    @requires("inner")
+    def template(name: str) -> str:
+        return name
+
+    parent.mount(child, namespace="ns")
+    return parent
+
+
+async def test_the_list_shows_what_callers_may_not_see(server: FastMCP[Any]) -> None:
+    assert "hidden" not in [tool.name for tool in await server.list_tools(run_middleware=False)]
+    assert "hidden" in [tool.name for tool in await seams.every_component(server, "tool")]
+    assert "hidden" not in [tool.name for tool in await server.list_tools(run_middleware=False)]
+
+
+@pytest.mark.parametrize(("kind", "expected"), [("tool", 2), ("prompt", 1), ("resource", 2)])
+async def test_scopes_show_through_mounting(server: FastMCP[Any], kind: Any, expected: int) -> None:
+    found = {c.name: await seams.declared_scopes(c) for c in await seams.every_component(server, kind)}
+    assert len(found) == expected
+    assert found.pop("hidden", {"native"}) == {"native"}
+    assert all(scopes == {"inner"} for scopes in found.values()), found
+
+
+async def test_the_sdk_has_the_place_for_a_schema_lookup(server: FastMCP[Any]) -> None:
+    assert "get_tool_input_schema" in inspect.signature(Server.__init__).parameters
+    assert vars(server._mcp_server)["get_tool_input_schema"] is None, "FastMCP fills it itself now: give_schemas can go"
+    catalogue = Catalogue(server, Policy())
+    lookup = vars(server._mcp_server)["get_tool_input_schema"]
+    await catalogue.needed(Operation("tool", "hidden"))
+    assert lookup("hidden")["properties"] == {"a": {"type": "integer"}}
+    assert lookup("nowhere") is None
+
+
+def test_a_tool_call_lists_nothing(issuer: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the schema lookup the SDK lists all tools at every call."""
+    lists: list[str] = []
+    original = FastMCP.list_tools
+
+    async def counted(self: FastMCP[Any], *, run_middleware: bool = True) -> Any:
+        lists.append(self.name)
+        return await original(self, run_middleware=run_middleware)
+
+    monkeypatch.setattr(FastMCP, "list_tools", counted)
+    with serving(issuer) as server:
+        for _ in range(10):
+            result(server.modern("tools/call", server.token(), name="add_numbers", arguments={"a": 1, "b": 2}))
+    assert len(lists) <= 2
+
+
+def test_parameter_headers_are_still_held_against_the_schema(issuer: StandIn, tmp_path: Any) -> None:
+    path = tmp_path / "with_header.py"
+    path.write_text(
+        "from typing import Annotated\n"
+        "from fastmcp import FastMCP\n"
+        "from pydantic import Field\n"
+        'mcp = FastMCP("x")\n'
+        "@mcp.tool\n"
+        'def put(region: Annotated[str, Field(json_schema_extra={"x-mcp-header": "Region"})]) -> str:\n'
+        "    return region\n"
+    )
+    with serving(issuer, str(path)) as server:
+        assert call(server, "eu", "eu").status_code == 200
+        assert call(server, "eu", "us").status_code == 400
+
+
+def call(server: Running, body: str, header: str) -> Any:
+    params = {"name": "put", "arguments": {"region": body}, "_meta": META}
+    headers = {"MCP-Protocol-Version": "2026-07-28", "Mcp-Method": "tools/call", "Mcp-Name": "put"}
+    message = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
+    return server.post(message, server.token(), **headers, **{"Mcp-Param-Region": header})
+
+
+def test_both_transports_can_be_built_without_fastmcps_own_auth() -> None:
+    for build in (create_streamable_http_app, create_sse_app):
+        assert inspect.signature(build).parameters["auth"].default is None
+    paths = Transports(FastMCP("x"), "both").paths
+    assert list(paths) == ["/mcp", "/mcp/sse", "/mcp/messages/{rest:path}"]

@@ -1,0 +1,133 @@
+"""Settings: what nonsense is refused, by name and without repeating it; what follows from what."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.support.servers import clean_environment
+
+from resource_server.settings import Settings, SettingsError, load
+
+BAD: dict[str, dict[str, str]] = {
+    "a slash": {"ISSUER": "http://127.0.0.1:9000/"},
+    "a slash after a path": {"ISSUER": "https://issuer.example/tenant/"},
+    "a query": {"ISSUER": "https://issuer.example?x=secret"},
+    "a fragment": {"ISSUER": "https://issuer.example#secret"},
+    "user information": {"ISSUER": "https://user:secret@issuer.example"},
+    "http elsewhere": {"ISSUER": "http://issuer.example"},
+    "another loopback name": {"ISSUER": "http://127.0.0.1.evil.test"},
+    "another scheme": {"ISSUER": "ftp://issuer.example"},
+    "no scheme": {"ISSUER": "issuer.example"},
+    "no host": {"ISSUER": "https://"},
+    "upper case": {"ISSUER": "https://Issuer.example"},
+    "the default port": {"ISSUER": "https://issuer.example:443"},
+    "a bad port": {"ISSUER": "https://issuer.example:99999"},
+    "a blank": {"ISSUER": "https://issuer.example/ secret"},
+    "base with a slash": {"BASE_URL": "http://127.0.0.1:8000/"},
+    "base with a path": {"BASE_URL": "https://mcp.example/secret"},
+    "base over http": {"BASE_URL": "http://mcp.example"},
+    "keys in a file": {"JWKS_URL": "file:///etc/secret"},
+    "a port that is none": {"RESOURCE_PORT": "secret"},
+    "a port too high": {"RESOURCE_PORT": "70000"},
+    "a transport": {"RESOURCE_TRANSPORT": "secret"},
+    "a level": {"RESOURCE_LOG_LEVEL": "secret"},
+    "a scope": {"RESOURCE_SCOPES": 'sec"ret'},
+    "an algorithm": {"RESOURCE_ALGORITHMS": "none"},
+    "no algorithm": {"RESOURCE_ALGORITHMS": " "},
+    "a symmetric algorithm": {"RESOURCE_ALGORITHMS": "HS256"},
+    "an origin": {"RESOURCE_ALLOWED_ORIGINS": "secret.example"},
+    "a proxy": {"RESOURCE_TRUSTED_PROXIES": "secret"},
+    "a rule without a scope": {"RESOURCE_TOOL_SCOPES": "secret"},
+    "a rule with nothing": {"RESOURCE_TOOL_SCOPES": "secret="},
+    "a hierarchy of nonsense": {"RESOURCE_SCOPE_HIERARCHY": 'a=sec"ret'},
+    "a profile": {"RESOURCE_TOKEN_PROFILE": "secret"},
+    "introspection by nobody": {"RESOURCE_INTROSPECT": "secret*"},
+    "a short secret": {"RESOURCE_UPSTREAM_SECRET": "secret"},
+}
+
+
+@pytest.mark.parametrize("environ", BAD.values(), ids=BAD)
+def test_nonsense_is_refused_by_name(environ: dict[str, str]) -> None:
+    with pytest.raises(SettingsError) as told:
+        load(environ)
+    assert next(iter(environ)) in str(told.value)
+    assert "secret" not in str(told.value).replace("_SECRET", "")
+
+
+def test_an_unknown_name_is_refused_and_the_near_one_named() -> None:
+    with pytest.raises(SettingsError, match=r"RESOURCE_TRANSPROT is no setting.*RESOURCE_TRANSPORT"):
+        load({"RESOURCE_TRANSPROT": "both"})
+    assert load({"ISSUER_PORT": "1", "PATH": "x"}).RESOURCE_PORT == 8000, "the other service's are not ours to judge"
+
+
+def test_defaults() -> None:
+    settings = load({})
+    assert settings.resource == settings.audience == "http://127.0.0.1:8000/mcp"
+    assert settings.allowed_hosts == {"127.0.0.1:8000"}
+    assert settings.docs
+    assert load({"AUDIENCE": "api"}).audience == "api"
+    assert load({"AUDIENCE": ""}).audience == settings.resource, "empty is unset"
+
+
+def test_in_production() -> None:
+    settings = load({"BASE_URL": "https://mcp.example", "RESOURCE_ALLOWED_HOSTS": "Inner:8000, other"})
+    assert not settings.docs
+    assert settings.allowed_hosts == {"mcp.example", "inner:8000", "other"}
+    assert settings.resource == "https://mcp.example/mcp"
+
+
+def test_another_issuers_name_may_end_with_a_slash() -> None:
+    name = "https://tenant.example/"
+    assert name == load({"ISSUER": name, "RESOURCE_TOKEN_PROFILE": "jwt"}).ISSUER
+
+
+def test_flags_come_before_the_environment() -> None:
+    settings = load({"RESOURCE_PORT": "1", "RESOURCE_HOST": "::1"}, RESOURCE_PORT="2", RESOURCE_HOST=None)
+    assert (settings.RESOURCE_PORT, settings.RESOURCE_HOST) == (2, "::1")
+
+
+def test_rules_are_written_in_one_line() -> None:
+    settings = load({"RESOURCE_TOOL_SCOPES": " delete_*=a b ; resource:x://y?z=1=c;"})
+    assert settings.RESOURCE_TOOL_SCOPES == {"delete_*": ("a", "b"), "resource:x://y?z=1": ("c",)}
+
+
+def test_secrets_are_in_no_representation() -> None:
+    values = {"RESOURCE_CLIENT_SECRET": "s3cr3t", "RESOURCE_UPSTREAM_SECRET": "s3cr3t" * 6}
+    assert "s3cr3t" not in repr(load(values))
+
+
+def test_every_knob_says_what_it_is_for() -> None:
+    for name, field in Settings.model_fields.items():
+        assert field.description, name
+
+
+def start(folder: Path, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "resource_server", "serve", *arguments]
+    return subprocess.run(
+        command, cwd=folder, env=clean_environment(**environ), capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+MISTAKES: dict[str, tuple[tuple[str, ...], dict[str, str], str]] = {
+    "a setting": ((), {"ISSUER": "http://x/"}, "ISSUER"),
+    "a file that is not there": (("nowhere.py:mcp",), {}, "There is no file nowhere.py"),
+    "a file without a server": (("empty.py",), {}, "no FastMCP server"),
+    "a name that is no server": (("empty.py:thing",), {}, "no FastMCP server named thing"),
+    "two servers": (("empty.py", "--upstream", "http://127.0.0.1:1/mcp"), {}, "Name one server"),
+    "no command": (("--upstream", "'"), {}, "RESOURCE_UPSTREAM"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "environ", "told"), MISTAKES.values(), ids=MISTAKES)
+def test_a_mistake_is_one_line_and_exit_code_one(
+    tmp_path: Path, arguments: tuple[str, ...], environ: dict[str, str], told: str
+) -> None:
+    (tmp_path / "empty.py").write_text("thing = 1\n")
+    done = start(tmp_path, *arguments, **environ)
+    assert done.returncode == 1
+    assert told in done.stderr
+    assert done.stderr.startswith("mcp-resource: ")
+    assert done.stderr.count("\n") == 1
