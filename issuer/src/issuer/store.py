@@ -1,7 +1,9 @@
 """The storage contract, in the protocol's verbs. One suite judges every backend (tests/issuer/storage).
 
-All of it runs inside a transaction that `Store.write` or `Store.read` opens: serialisable, whole or not at all.
-`work` may be run more than once, so it must do nothing but call these verbs.
+All of it runs inside a transaction that `Store.write` or `Store.read` opens: it is whole or not at all, sees one state
+of the database, and when another one writes a row that it writes too, one of them is run again after the other.
+`work` may so be run more than once and must do nothing but call these verbs. Text may hold any character but NUL, a
+number 64 bits: everything else is refused with InvalidRequest.
 """
 
 from __future__ import annotations
@@ -15,7 +17,10 @@ T = TypeVar("T")
 
 
 class StoreUnavailable(Exception):
-    """The database cannot answer now; nothing was written. Ask again after `retry_after` seconds."""
+    """The database cannot answer now. Ask again after `retry_after` seconds.
+
+    Nothing was written; only a connection that was lost in the midst of a commit may have written everything.
+    """
 
     def __init__(self, detail: str, retry_after: int = 1) -> None:
         super().__init__(detail)
@@ -72,7 +77,7 @@ class Families(Protocol):
         """End a family and every refresh token of it, for good. False when it had ended before."""
 
     def revoke_of(self, subject: str, now: int) -> int:
-        """End all families of a person."""
+        """End all families of a person, and the codes that would become some."""
 
 
 class RefreshTokens(Protocol):
@@ -179,6 +184,9 @@ class Store(Protocol):
 
     async def read(self, work: Callable[[Transaction], T]) -> T:
         """Run `work` in one transaction that writes nothing."""
+
+    async def sweep(self, now: int, most: int) -> int:
+        """`Transaction.sweep` in a transaction that keeps no request waiting."""
 
     async def open(self) -> None: ...
     async def close(self) -> None: ...

@@ -18,7 +18,7 @@ async def once(server: Server) -> int:
     """Sweep until nothing is left, a batch a transaction so that requests get in between; rows deleted."""
     total = 0
     while True:
-        gone = await server.store.write(lambda tx: tx.sweep(server.now(), _BATCH))
+        gone = await server.store.sweep(server.now(), _BATCH)
         total += gone
         server.metrics.swept.inc(gone)
         if gone < _BATCH:

@@ -90,4 +90,10 @@ class Clients:
         return self.db.one(sql, skipped=max(0, most - 1)) is not None
 
     def used(self, id: str, now: int) -> None:
-        self.db.run("UPDATE clients SET last_used_at = :now WHERE id = :id", id=id, now=now)
+        # Once an hour is enough for sweeping: all requests of a client would wait for each other at its row.
+        self.db.run(
+            "UPDATE clients SET last_used_at = :now WHERE id = :id"
+            " AND (last_used_at IS NULL OR last_used_at < :now - 3600)",
+            id=id,
+            now=now,
+        )

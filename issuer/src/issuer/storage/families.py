@@ -57,6 +57,7 @@ class Families:
         )
 
     def revoke_of(self, subject: str, now: int) -> int:
+        self.db.run("DELETE FROM codes WHERE subject = :subject", subject=subject)
         return self.db.run(
             "UPDATE families SET revoked_at = :now WHERE subject = :subject AND revoked_at IS NULL",
             subject=subject,

@@ -24,7 +24,7 @@ class Users:
         return (
             self.db.run(
                 f"INSERT INTO users ({_USER}) VALUES (:subject, :username, :created_at, :password_hash, :name,"
-                " :email, :disabled) ON CONFLICT (username) DO NOTHING",
+                " :email, :disabled) ON CONFLICT DO NOTHING",
                 subject=user.subject,
                 username=user.username,
                 created_at=user.created_at,

@@ -4,64 +4,150 @@ from __future__ import annotations
 
 import fcntl
 import logging
+import os
 import sqlite3
-from contextlib import closing
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from loguru import logger
+
+from issuer.setting_values import is_postgres
 from issuer.storage.sqlite import private_file
 
-HEAD = "0002"
+if TYPE_CHECKING:
+    import psycopg
+    from sqlalchemy import Engine
+
+HEAD = "0003"
 """The newest migration (a test holds it against the folder), known without importing Alembic."""
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
+_PATIENCE = 30.0
+_LOCK = 7_236_837_526_133
+"""The advisory lock that replicas wait for each other on; the number means nothing."""
+_OLDEST = 14
 
 
 class SchemaError(Exception):
-    """The database's schema is not one that this version can use."""
+    """The database cannot be reached, or its schema is not one that this version can use."""
 
 
-def version(path: str) -> str | None:
+def version(database: str) -> str | None:
     """The schema's version, None for an empty database."""
-    with closing(sqlite3.connect(path)) as raw:
-        if not raw.execute("SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'").fetchone():
-            return None
-        row = raw.execute("SELECT version_num FROM alembic_version").fetchone()
-        return str(row[0]) if row else None
+    if is_postgres(database):
+        with closing(_reach(database)) as raw:
+            return _version(raw, "SELECT 1 WHERE to_regclass('alembic_version') IS NOT NULL")
+    with closing(sqlite3.connect(database)) as raw:
+        return _version(raw, "SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'")
 
 
-def upgrade(path: str) -> None:
+def _version(raw: Any, has_one: str) -> str | None:
+    if not raw.execute(has_one).fetchone():
+        return None
+    row = raw.execute("SELECT version_num FROM alembic_version").fetchone()
+    return str(row[0]) if row else None
+
+
+def upgrade(database: str) -> None:
     """Run the migrations that are due. Replicas that start together wait for each other here."""
+    with _plainly("the database cannot be brought to date"), _alone(database):
+        found = version(database)
+        if found == HEAD:
+            return
+        if found is not None and not list((_MIGRATIONS / "versions").glob(f"{found}_*.py")):
+            raise SchemaError(
+                f"the database has schema {found} and this version knows {HEAD}: start the newer version again"
+            )
+        _run(database)
+
+
+@contextmanager
+def _plainly(what: str) -> Iterator[None]:
+    """Errors of either driver as one line."""
     try:
-        private_file(path)
-        with open(path, "rb") as lock:
-            # SQLite locks ranges of bytes by fcntl; flock is another lock on the same file, and no file of its own.
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            found = version(path)
-            if found == HEAD:
-                return
-            if found is not None and found > HEAD:
-                raise SchemaError(
-                    f"the database has schema {found} and this version knows {HEAD}: start the newer version again"
-                )
-            _run(path)
+        yield
     except (sqlite3.Error, OSError) as error:
-        raise SchemaError(f"the database cannot be brought to date: {error}") from error
+        raise SchemaError(f"{what}: {error}") from error
+    except Exception as error:
+        # Named by their modules: neither is imported where it is not needed.
+        if type(error).__module__.partition(".")[0] not in ("psycopg", "sqlalchemy", "alembic"):
+            raise
+        raise SchemaError(f"{what}: {str(getattr(error, 'orig', error)).partition(chr(10))[0]}") from error
 
 
-def _run(path: str) -> None:
-    # Imported here: they take a second, and a start on a schema that is up to date needs neither.
+@contextmanager
+def _alone(database: str) -> Iterator[None]:
+    """One process at a time."""
+    if is_postgres(database):
+        with closing(_reach(database)) as raw:
+            raw.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))
+            yield
+        return
+    private_file(database)
+    # The folder, not the file: closing any handle of a file drops the locks that SQLite holds on it.
+    folder = os.open(Path(database).parent, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
+
+
+def _reach(url: str) -> psycopg.Connection[tuple[Any, ...]]:
+    """A connection to PostgreSQL, which may be starting just now too."""
+    import psycopg
+
+    deadline = time.monotonic() + _PATIENCE
+    waits = False
+    while True:
+        try:
+            raw = psycopg.connect(url, autocommit=True, connect_timeout=5, application_name="mcp-issuer")
+            break
+        except psycopg.OperationalError as error:
+            # It says FATAL when it is there and will not have us, and when it "is starting up" or "shutting down".
+            refused = "FATAL:" in str(error) and "the database system is" not in str(error)
+            if refused or time.monotonic() > deadline:
+                raise
+        if not waits:
+            logger.warning("PostgreSQL does not answer yet: waiting up to {:.0f} s", _PATIENCE)
+            waits = True
+        time.sleep(0.2)
+    if raw.info.server_version < _OLDEST * 10_000:
+        raw.close()
+        raise SchemaError(f"PostgreSQL {_OLDEST} or newer is needed")
+    return raw
+
+
+def engine(database: str) -> Engine:
+    """SQLAlchemy's way to the database, for migrations and copies; it leaves transactions to its callers."""
+    # Imported here: it takes half a second, and a start on a schema that is up to date needs none of it.
+    from sqlalchemy import create_engine
+
+    if not is_postgres(database):
+        return create_engine(f"sqlite:///{database}", isolation_level="AUTOCOMMIT")
+    import psycopg
+
+    # libpq reads more URLs than SQLAlchemy does.
+    return create_engine(
+        "postgresql+psycopg://", creator=lambda: psycopg.connect(database), isolation_level="AUTOCOMMIT"
+    )
+
+
+def _run(database: str) -> None:
     from alembic import command
     from alembic.config import Config
-    from sqlalchemy import create_engine
 
     logging.getLogger("alembic").setLevel(logging.WARNING)
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS))
-    # One transaction of ours around all of it, which the driver would otherwise end at the first CREATE.
-    engine = create_engine(f"sqlite:///{path}", isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    migrating = engine(database)
+    # One transaction of ours around all of it, which SQLite's driver would otherwise end at the first CREATE.
+    with migrating.connect() as connection:
+        connection.exec_driver_sql("BEGIN" if is_postgres(database) else "BEGIN IMMEDIATE")
         config.attributes["connection"] = connection
         command.upgrade(config, HEAD)
         connection.exec_driver_sql("COMMIT")
-    engine.dispose()
+    migrating.dispose()

@@ -8,15 +8,18 @@ and run again after a pause on the loop.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import errno
 import os
 import random
 import sqlite3
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import TypeVar
 
-from issuer.storage.connection import Row
+from issuer.storage.connection import Row, check_storable
 from issuer.storage.transaction import Transaction
 from issuer.store import StoreUnavailable
 
@@ -30,13 +33,16 @@ class _Connection:
         self._execute = raw.execute
 
     def one(self, sql: str, **values: object) -> Row | None:
+        check_storable(values.values())
         row: Row | None = self._execute(sql, values).fetchone()
         return row
 
     def all(self, sql: str, **values: object) -> list[Row]:
+        check_storable(values.values())
         return self._execute(sql, values).fetchall()
 
     def run(self, sql: str, **values: object) -> int:
+        check_storable(values.values())
         return self._execute(sql, values).rowcount
 
 
@@ -52,15 +58,19 @@ class SQLiteStore:
     async def open(self) -> None:
         try:
             private_file(self._path)
-            self._raw = raw = sqlite3.connect(self._path, isolation_level=None, timeout=_DEADLINE)
-            # SQLite makes -wal and -shm as it opens; asking for WAL twice costs nothing.
-            raw.execute("PRAGMA journal_mode = WAL")
-            raw.execute(f"PRAGMA synchronous = {self._synchronous}")
-            raw.execute("PRAGMA foreign_keys = ON")
-            raw.execute("PRAGMA busy_timeout = 0")
+            self._raw = self._connect()
         except (sqlite3.Error, OSError) as error:
             raise StoreUnavailable(f"the database cannot be opened: {error}") from error
-        self._transaction = Transaction(_Connection(raw))
+        self._transaction = Transaction(_Connection(self._raw))
+
+    def _connect(self) -> sqlite3.Connection:
+        raw = sqlite3.connect(self._path, isolation_level=None, timeout=_DEADLINE)
+        # SQLite makes -wal and -shm as it opens; asking for WAL twice costs nothing.
+        raw.execute("PRAGMA journal_mode = WAL")
+        raw.execute(f"PRAGMA synchronous = {self._synchronous}")
+        raw.execute("PRAGMA foreign_keys = ON")
+        raw.execute("PRAGMA busy_timeout = 0")
+        return raw
 
     async def close(self) -> None:
         if self._raw is not None:
@@ -76,35 +86,50 @@ class SQLiteStore:
     async def read(self, work: Callable[[Transaction], T]) -> T:
         return await self._patiently("BEGIN", work)
 
+    async def sweep(self, now: int, most: int) -> int:
+        # In a thread and on a connection of its own: the loop goes on, and its writers come back as for any lock.
+        return await asyncio.to_thread(self._sweep, now, most)
+
+    def _sweep(self, now: int, most: int) -> int:
+        try:
+            with closing(self._connect()) as raw:
+                raw.execute(f"PRAGMA busy_timeout = {_DEADLINE * 1000:.0f}")
+                return _once(raw, Transaction(_Connection(raw)), "BEGIN IMMEDIATE", lambda tx: tx.sweep(now, most))
+        except sqlite3.Error as error:
+            raise StoreUnavailable(f"the database refused: {error}", retry_after=5) from error
+
     async def _patiently(self, begin: str, work: Callable[[Transaction], T]) -> T:
         deadline = time.monotonic() + _DEADLINE
-        while True:
+        while self._raw is not None:
             try:
-                return self._once(begin, work)
+                return _once(self._raw, self._transaction, begin, work)
             except sqlite3.Error as error:
                 if getattr(error, "sqlite_errorcode", 0) & 0xFF not in _BUSY:
                     raise StoreUnavailable(f"the database refused: {error}", retry_after=5) from error
                 if time.monotonic() > deadline:
                     raise StoreUnavailable("the database stayed locked") from error
             await asyncio.sleep(random.uniform(0.001, 0.02))  # noqa: S311 - spreads retries, guards nothing
+        raise StoreUnavailable("the database is not open")
 
-    def _once(self, begin: str, work: Callable[[Transaction], T]) -> T:
-        raw = self._raw
-        if raw is None:
-            raise StoreUnavailable("the database is not open")
-        raw.execute(begin)
-        try:
-            result = work(self._transaction)
-            raw.execute("COMMIT")
-            return result
-        except BaseException:
-            # A full disk may have rolled back already.
-            if raw.in_transaction:
-                raw.execute("ROLLBACK")
-            raise
+
+def _once(raw: sqlite3.Connection, transaction: Transaction, begin: str, work: Callable[[Transaction], T]) -> T:
+    raw.execute(begin)
+    try:
+        result = work(transaction)
+        raw.execute("COMMIT")
+        return result
+    except BaseException:
+        # A full disk may have rolled back already.
+        if raw.in_transaction:
+            raw.execute("ROLLBACK")
+        raise
 
 
 def private_file(path: str) -> None:
     """Make the file and its folder for this user alone, before SQLite would make them for everyone."""
     Path(path).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    # Never opened when it is there: closing a handle would drop the locks that this process has on it.
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL, 0o600))
+    if not os.access(path, os.R_OK | os.W_OK):
+        raise PermissionError(errno.EACCES, "this user may not read and write it", path)

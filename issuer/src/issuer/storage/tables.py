@@ -5,7 +5,7 @@ Times are whole seconds, digests hexadecimal SHA-256, lists text parted by blank
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, MetaData, Table, Text
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, MetaData, Table, Text, text
 
 metadata = MetaData(
     naming_convention={
@@ -15,6 +15,9 @@ metadata = MetaData(
         "uq": "uq_%(table_name)s_%(column_0_name)s",
     }
 )
+
+
+_SALTED = text("salt IS NOT NULL")
 
 
 def _table(name: str, *columns: Column[object] | Index) -> Table:
@@ -82,10 +85,10 @@ families = _table(
 codes = _table(
     "codes",
     _text("digest", primary_key=True),
-    _text("client_id"),
+    _text("client_id", index=True),
     _text("redirect_uri"),
     _text("code_challenge"),
-    _text("subject"),
+    _text("subject", index=True),
     _text("scope"),
     _text("resources"),
     _time("auth_time"),
@@ -103,6 +106,7 @@ refresh_tokens = _table(
     Column("parent", Text),
     _time("spent_at", optional=True),
     Column("salt", LargeBinary),
+    Index("ix_refresh_tokens_salted", "spent_at", sqlite_where=_SALTED, postgresql_where=_SALTED),
 )
 consents = _table(
     "consents",

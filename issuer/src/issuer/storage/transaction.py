@@ -63,14 +63,19 @@ class Transaction:
         return bytes(row[0])
 
     def sweep(self, now: int, most: int) -> int:
+        """Delete up to `most` rows that no longer matter; how many were deleted."""
         # A retry is honest for a minute: after that nothing may compute a successor again.
-        gone = self._db.run(
-            "UPDATE refresh_tokens SET salt = NULL WHERE salt IS NOT NULL AND spent_at < :now - 60", now=now
+        left = most - self._db.run(
+            "UPDATE refresh_tokens SET salt = NULL WHERE digest IN"
+            " (SELECT digest FROM refresh_tokens WHERE salt IS NOT NULL AND spent_at < :now - 60 LIMIT :most)",
+            now=now,
+            most=most,
         )
         for table, key, condition in _SWEEPS:
-            gone += self._db.run(
-                f"DELETE FROM {table} WHERE {key} IN (SELECT {key} FROM {table} WHERE {condition} LIMIT :most)",
-                now=now,
-                most=most,
-            )
-        return gone
+            if left > 0:
+                left -= self._db.run(
+                    f"DELETE FROM {table} WHERE {key} IN (SELECT {key} FROM {table} WHERE {condition} LIMIT :most)",
+                    now=now,
+                    most=left,
+                )
+        return most - left
