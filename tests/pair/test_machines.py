@@ -64,14 +64,14 @@ async def whoami_by_mcp(pair: Pair, auth: Auth) -> dict[str, Any]:
     async with AsyncClient(auth=auth) as http, Client(streamable_http_client(pair.mcp, http_client=http)) as client:
         answer = (await client.call_tool("whoami", {})).structured_content
         assert answer is not None
-        return answer
+        return dict(answer)
 
 
 async def whoami_by_fastmcp(pair: Pair, auth: Auth) -> dict[str, Any]:
     async with FastMCPClient(pair.mcp, auth=auth) as client:
         answer = (await client.call_tool("whoami", {})).structured_content
         assert answer is not None
-        return answer
+        return dict(answer)
 
 
 @pytest.mark.parametrize("method", ["client_secret_basic", "client_secret_post"])
