@@ -1,0 +1,307 @@
+"""Codes and refresh families as a state machine: whatever is tried in whatever order, on two replicas, across
+restarts and clock steps, a family has at most one living leaf, a revoked one never lives again, and every token
+verifies. The model below says which answer is right; the issuer must agree at every step."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Coroutine
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import jwt
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    consumes,
+    initialize,
+    invariant,
+    multiple,
+    precondition,
+    rule,
+)
+from tests.support.oauth import REDIRECT_URI, answer_of, challenge_of, claims
+
+from issuer.app import create_app
+from issuer.settings import load
+from issuer.storage import schema
+
+ISSUER, START = "http://127.0.0.1:9000", 1_800_000_000
+GRACE, CODE, IDLE, TOTAL, ACCESS = 60, 60, 3 * 86_400, 10 * 86_400, 900
+MOST_FAILURES = 5
+VERIFIER = "v" * 64
+CLIENTS = ("first", "second")
+STEPS = [1, 30, GRACE - 1, GRACE, GRACE + 1, ACCESS, 86_400, IDLE, TOTAL, -1, -GRACE, -3600]
+
+
+@dataclass
+class Family:
+    client: str
+    began_at: int
+    revoked: bool = False
+    leaf: str = ""
+
+
+@dataclass
+class Code:
+    client: str
+    value: str
+    expires_at: int
+    failures: int = 0
+    family: Family | None = None
+
+
+@dataclass
+class Refresh:
+    value: str
+    family: Family
+    expires_at: int
+    spent_at: int | None = None
+    successor: Refresh | None = None
+    parent: Refresh | None = None
+    salted: bool = False  # an honest retry is still possible
+
+
+@pytest.fixture(scope="module", autouse=True)
+def template(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """An empty database and a key, made once and copied for each run of the machine."""
+    folder = tmp_path_factory.mktemp("template")
+    schema.upgrade(str(folder / "issuer.db"))
+    Families.template = folder
+
+
+@dataclass
+class World:
+    """Two replicas on one database, with one clock."""
+
+    folder: Path
+    now: int = START
+    loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.new_event_loop)
+    replicas: list[httpx.AsyncClient] = field(default_factory=list)
+    stack: AsyncExitStack = field(default_factory=AsyncExitStack)
+
+    def start(self) -> None:
+        environment = {
+            "ISSUER_DATABASE": str(self.folder / "issuer.db"),
+            "ISSUER_KEYS_DIR": str(Families.template / "keys"),
+            "ISSUER_SIGNING_ALG": "ES256",  # reading an RSA key takes a tenth of a second
+            "ISSUER_AUTO_APPROVE": "alice",
+            "ISSUER_CODE_SECONDS": str(CODE),
+            "ISSUER_REFRESH_IDLE_SECONDS": str(IDLE),
+            "ISSUER_REFRESH_TOTAL_SECONDS": str(TOTAL),
+            "ISSUER_ACCESS_TOKEN_SECONDS": str(ACCESS),
+        }
+        for _ in range(2):
+            self.run(self._open(environment))
+
+    async def _open(self, environment: dict[str, str]) -> None:
+        app = create_app(load(environment), lambda: self.now)
+        await self.stack.enter_async_context(app.router.lifespan_context(app))
+        transport = httpx.ASGITransport(app=app, raise_app_exceptions=True)
+        self.replicas.append(httpx.AsyncClient(transport=transport, base_url=ISSUER))
+
+    def stop(self) -> None:
+        self.run(self.stack.aclose())
+        self.replicas.clear()
+
+    def run(self, work: Coroutine[Any, Any, Any]) -> Any:
+        return self.loop.run_until_complete(work)
+
+    def ask(self, replica: int, method: str, path: str, **request: Any) -> httpx.Response:
+        answer: httpx.Response = self.run(self.replicas[replica].request(method, path, **request))
+        assert answer.status_code < 500, answer.text
+        return answer
+
+
+class Families(RuleBasedStateMachine):
+    template: Path
+    codes: Bundle[Code] = Bundle("codes")
+    refreshes: Bundle[Refresh] = Bundle("refreshes")
+    replica = st.integers(0, 1)
+
+    @initialize()
+    def begin(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="families"))
+        shutil.copy(self.template / "issuer.db", self.folder)
+        self.world = World(self.folder)
+        self.world.start()
+        self.families: list[Family] = []
+        self.accesses: list[tuple[str, Family]] = []
+        document = {"redirect_uris": [REDIRECT_URI], "token_endpoint_auth_method": "none"}
+        document["grant_types"] = ["authorization_code", "refresh_token"]
+        self.ids = {name: self.world.ask(0, "POST", "/register", json=document).json()["client_id"] for name in CLIENTS}
+        self.keys = jwt.PyJWKSet.from_dict(self.world.ask(0, "GET", "/.well-known/jwks.json").json())
+
+    def teardown(self) -> None:
+        if hasattr(self, "world"):
+            self.world.stop()
+            self.world.loop.close()
+            shutil.rmtree(self.folder)
+
+    # -- what clients, thieves, operators and time do --------------------------------------------------------
+
+    @rule(target=codes, client=st.sampled_from(CLIENTS), replica=replica)
+    def authorize(self, client: str, replica: int) -> Code:
+        asked = {"response_type": "code", "client_id": self.ids[client], "redirect_uri": REDIRECT_URI}
+        asked |= {"code_challenge": challenge_of(VERIFIER), "code_challenge_method": "S256"}
+        asked |= {"scope": "openid mcp:tools"}
+        answer = answer_of(self.world.ask(replica, "GET", "/authorize", params=asked))
+        return Code(client, answer["code"], self.world.now + CODE)
+
+    @rule(target=refreshes, code=codes, replica=replica)
+    def redeem(self, code: Code, replica: int) -> Any:
+        answer = self._redeem(code, replica, code.client, VERIFIER)
+        if code.family is not None:
+            code.family.revoked = True
+            return self._refused(answer)
+        if code.failures >= MOST_FAILURES or code.expires_at <= self.world.now:
+            return self._refused(answer)
+        family = Family(code.client, self.world.now)
+        code.family = family
+        self.families.append(family)
+        value = self._granted(answer, family)
+        return Refresh(value, family, min(self.world.now + IDLE, family.began_at + TOTAL))
+
+    @rule(code=codes, replica=replica)
+    def redeem_with_a_wrong_verifier(self, code: Code, replica: int) -> None:
+        self._refused(self._redeem(code, replica, code.client, "w" * 64))
+        if code.family is None and code.expires_at > self.world.now:
+            code.failures += 1
+
+    @rule(code=codes, replica=replica)
+    def redeem_as_another_client(self, code: Code, replica: int) -> None:
+        other = next(name for name in CLIENTS if name != code.client)
+        self._refused(self._redeem(code, replica, other, VERIFIER))
+
+    @rule(target=refreshes, token=refreshes, replica=replica)
+    def refresh(self, token: Refresh, replica: int) -> Any:
+        answer = self._refresh(token, replica, token.family.client)
+        family, now = token.family, self.world.now
+        if family.revoked or min(token.expires_at, family.began_at + TOTAL) <= now:
+            return self._refused(answer)
+        if token.spent_at is None:
+            return self._spend(token, self._granted(answer, family))
+        if token.salted and abs(now - token.spent_at) <= GRACE:
+            assert token.successor is not None
+            assert answer.status_code == 200, answer.text
+            assert answer.json()["refresh_token"] == token.successor.value, "the family forked"
+            return token.successor
+        family.revoked = True
+        return self._refused(answer)
+
+    @rule(token=refreshes, replica=replica)
+    def refresh_as_another_client(self, token: Refresh, replica: int) -> None:
+        other = next(name for name in CLIENTS if name != token.family.client)
+        self._refused(self._refresh(token, replica, other))
+
+    @rule(token=refreshes, replica=replica)
+    def two_refreshes_at_once(self, token: Refresh, replica: int) -> None:
+        """Both replicas are asked in the same moment; each gets the one successor, or each is refused."""
+        form = self._form(token.family.client, grant_type="refresh_token", refresh_token=token.value)
+
+        async def both() -> list[httpx.Response]:
+            return await asyncio.gather(*(http.post("/token", data=form) for http in self.world.replicas))
+
+        answers: list[httpx.Response] = self.world.run(both())
+        codes = {answer.status_code for answer in answers}
+        assert len(codes) == 1, [answer.text for answer in answers]
+        if codes == {200}:
+            values = {answer.json()["refresh_token"] for answer in answers}
+            assert len(values) == 1, "the family forked"
+            if token.spent_at is None:
+                self._spend(token, values.pop())
+        elif not token.family.revoked and min(token.expires_at, token.family.began_at + TOTAL) > self.world.now:
+            token.family.revoked = True
+
+    @rule(token=consumes(refreshes), replica=replica)
+    def revoke(self, token: Refresh, replica: int) -> None:
+        form = self._form(token.family.client, token=token.value)
+        assert self.world.ask(replica, "POST", "/revoke", data=form).status_code == 200
+        token.family.revoked = True
+
+    @precondition(lambda self: self.accesses)
+    @rule(data=st.data(), replica=replica)
+    def use_an_access_token(self, data: st.DataObject, replica: int) -> None:
+        """It opens /userinfo for as long as it lives and its family does."""
+        access, family = data.draw(st.sampled_from(self.accesses))
+        headers = {"authorization": f"Bearer {access}"}
+        answer = self.world.ask(replica, "GET", "/userinfo", headers=headers)
+        stands = not family.revoked and claims(access)["exp"] > self.world.now
+        assert answer.status_code == (200 if stands else 401), answer.text
+
+    @rule(seconds=st.sampled_from(STEPS))
+    def time_passes(self, seconds: int) -> None:
+        self.world.now += seconds
+
+    @rule()
+    def restart(self) -> None:
+        self.world.stop()
+        self.world.stack = AsyncExitStack()
+        self.world.start()
+
+    # -- what must hold --------------------------------------------------------------------------------------
+
+    @precondition(lambda self: hasattr(self, "world"))
+    @invariant()
+    def at_most_one_leaf_and_no_resurrection(self) -> None:
+        with contextlib.closing(sqlite3.connect(self.folder / "issuer.db")) as database:
+            leaves = database.execute(
+                "SELECT family, COUNT(*) FROM refresh_tokens WHERE spent_at IS NULL GROUP BY family"
+            ).fetchall()
+            stored = database.execute("SELECT COUNT(*), COUNT(revoked_at) FROM families").fetchone()
+        assert all(count == 1 for _, count in leaves), leaves
+        assert stored == (len(self.families), sum(family.revoked for family in self.families))
+
+    def _redeem(self, code: Code, replica: int, client: str, verifier: str) -> httpx.Response:
+        form = self._form(client, grant_type="authorization_code", code=code.value, redirect_uri=REDIRECT_URI)
+        return self.world.ask(replica, "POST", "/token", data={**form, "code_verifier": verifier})
+
+    def _refresh(self, token: Refresh, replica: int, client: str) -> httpx.Response:
+        form = self._form(client, grant_type="refresh_token", refresh_token=token.value)
+        return self.world.ask(replica, "POST", "/token", data=form)
+
+    def _form(self, client: str, **fields: str) -> dict[str, str]:
+        return {"client_id": self.ids[client], **fields}
+
+    def _spend(self, token: Refresh, value: str) -> Refresh:
+        token.spent_at, token.salted = self.world.now, True
+        if token.parent is not None:
+            token.parent.salted = False
+        expires_at = min(self.world.now + IDLE, token.family.began_at + TOTAL)
+        token.successor = Refresh(value, token.family, expires_at, parent=token)
+        return token.successor
+
+    @staticmethod
+    def _refused(answer: httpx.Response) -> Any:
+        assert answer.status_code == 400, answer.text
+        assert answer.json()["error"] == "invalid_grant"
+        return multiple()
+
+    def _granted(self, answer: httpx.Response, family: Family) -> str:
+        """The refresh token of a good answer, whose access token verifies and is the person's while it lives."""
+        assert answer.status_code == 200, answer.text
+        access = answer.json()["access_token"]
+        key = self.keys[jwt.get_unverified_header(access)["kid"]]
+        checks: Any = {"verify_exp": False, "verify_iat": False}
+        found = jwt.decode(access, key, ["ES256"], audience="http://127.0.0.1:8000/mcp", issuer=ISSUER, options=checks)
+        assert found["iat"] == self.world.now
+        assert found["client_id"] == self.ids[family.client]
+        self.accesses.append((access, family))
+        value: str = answer.json()["refresh_token"]
+        return value
+
+
+TestFamilies = pytest.mark.usefixtures("template")(Families.TestCase)
+Families.TestCase.settings = settings(
+    max_examples=60, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+)
