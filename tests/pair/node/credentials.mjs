@@ -2,7 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
-import { openBrowser } from "./driver.mjs";
+import { openBrowser, options } from "./driver.mjs";
 
 /** Listens on a free port; `received` settles with the parameters of the one request that comes back. */
 export async function listen() {
@@ -39,6 +39,7 @@ export class Credentials {
   constructor(file, { redirectUri }) {
     this.store = new Store(file);
     this.redirectUrl = redirectUri;
+    this.clientMetadataUrl = options.document;
     this.expectedState = randomUUID();
     this.clientMetadata = {
       client_name: "TypeScript driver",

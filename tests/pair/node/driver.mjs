@@ -10,6 +10,7 @@ export const { values: options } = parseArgs({
     era: { type: "string", default: "legacy" }, // legacy | auto
     token: { type: "string" }, // a bearer token, or
     store: { type: "string" }, // the file that keeps OAuth credentials between starts
+    document: { type: "string" }, // the https URL of a client ID metadata document, instead of registering
     idle: { type: "string" }, // seconds to wait before `whoami` is called once more
   },
 });
