@@ -105,7 +105,7 @@ def test_the_person_sees_who_asks(document_pair: Pair, site: Site) -> None:
         assert shown in page
 
 
-CHATGPT = {
+CHATGPT: dict[str, dict[str, Any]] = {
     "method": {"token_endpoint_auth_method": "private_key_jwt"},
     "method-and-list": {
         "token_endpoint_auth_method": "private_key_jwt",
@@ -142,14 +142,13 @@ def test_a_client_with_keys_proves_itself(document_pair: Pair, site: Site, shape
 
 def test_whatever_is_wrong_with_a_document_the_page_is_one(document_pair: Pair, site: Site) -> None:
     pages = set()
-    good = site.publish("good")
-    for name, members in {
-        "other-id": {"client_id": good},
-        "secret": {"client_secret": "x" * 20},
-        "unsafe": {"redirect_uris": ["javascript:x"]},
-    }.items():
-        site.publish(name, **members)
-    for url in (f"{site.origin}/{name}.json" for name in ("other-id", "secret", "unsafe", "absent")):
+    wrong = [
+        site.publish("other-id", client_id=site.publish("good")),
+        site.publish("secret", client_secret="x" * 20),
+        site.publish("unsafe", redirect_uris=["javascript:x"]),
+        f"{site.origin}/absent.json",
+    ]
+    for url in wrong:
         program = oauth.Client(httpx.Client(base_url=document_pair.issuer), url, PORTLESS[1])
         page = program.authorize()
         assert page.status_code == 400
