@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from issuer import __version__
-from issuer.commands import client, key, serve, token, user
+from issuer.commands import client, db, key, serve, token, user
 from issuer.errors import OAuthError
 from issuer.key_files import BadKey
 from issuer.people import PersonError
@@ -15,7 +15,7 @@ from issuer.settings import SettingsError
 from issuer.storage.schema import SchemaError
 from issuer.store import StoreUnavailable
 
-COMMANDS = (serve, token, client, user, key)
+COMMANDS = (serve, token, client, user, key, db)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -44,6 +44,14 @@ def version(database: str) -> str | None:
         return _version(raw, "SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'")
 
 
+def current(database: str) -> str | None:
+    """`version`, of a database that must be there."""
+    if not is_postgres(database) and not Path(database).exists():
+        raise SchemaError("there is no database yet: `mcp-issuer db upgrade` makes one, as does a start")
+    with plainly("the database cannot be read"):
+        return version(database)
+
+
 def _version(raw: Any, has_one: str) -> str | None:
     if not raw.execute(has_one).fetchone():
         return None
@@ -53,7 +61,7 @@ def _version(raw: Any, has_one: str) -> str | None:
 
 def upgrade(database: str) -> None:
     """Run the migrations that are due. Replicas that start together wait for each other here."""
-    with _plainly("the database cannot be brought to date"), _alone(database):
+    with plainly("the database cannot be brought to date"), _alone(database):
         found = version(database)
         if found == HEAD:
             return
@@ -65,7 +73,7 @@ def upgrade(database: str) -> None:
 
 
 @contextmanager
-def _plainly(what: str) -> Iterator[None]:
+def plainly(what: str) -> Iterator[None]:
     """Errors of either driver as one line."""
     try:
         yield
