@@ -34,6 +34,7 @@ def dev_up(folder: Path, **environment: str) -> Iterator[Started]:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # what runs us may ignore it
         text=True,
     )
     family: list[psutil.Process] = []
