@@ -30,7 +30,9 @@ _BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 
 class _Connection:
     def __init__(self, raw: sqlite3.Connection) -> None:
+        self.raw = raw
         self._execute = raw.execute
+        self.transaction = Transaction(self)
 
     def one(self, sql: str, **values: object) -> Row | None:
         check_storable(values.values())
@@ -52,39 +54,39 @@ class SQLiteStore:
     def __init__(self, path: str, synchronous: str = "FULL") -> None:
         self._path = path
         self._synchronous = synchronous
-        self._raw: sqlite3.Connection | None = None
-        self._transaction: Transaction
+        self._writer: _Connection | None = None
+        self._reader: _Connection | None = None
 
     async def open(self) -> None:
         try:
             private_file(self._path)
-            self._raw = self._connect()
+            self._writer, self._reader = self._connect(), self._connect()
+            self._reader.raw.execute("PRAGMA query_only = ON")
         except (sqlite3.Error, OSError) as error:
             raise StoreUnavailable(f"the database cannot be opened: {error}") from error
-        self._transaction = Transaction(_Connection(self._raw))
 
-    def _connect(self) -> sqlite3.Connection:
+    def _connect(self, patience: float = 0) -> _Connection:
         raw = sqlite3.connect(self._path, isolation_level=None, timeout=_DEADLINE)
         # SQLite makes -wal and -shm as it opens; asking for WAL twice costs nothing.
         raw.execute("PRAGMA journal_mode = WAL")
         raw.execute(f"PRAGMA synchronous = {self._synchronous}")
         raw.execute("PRAGMA foreign_keys = ON")
-        raw.execute("PRAGMA busy_timeout = 0")
-        return raw
+        raw.execute(f"PRAGMA busy_timeout = {patience * 1000:.0f}")
+        return _Connection(raw)
 
     async def close(self) -> None:
-        if self._raw is not None:
-            self._raw.close()
-            self._raw = None
+        for connection in filter(None, (self._reader, self._writer)):
+            connection.raw.close()
+        self._reader = self._writer = None
 
     async def check(self) -> None:
         await self.read(lambda transaction: transaction.clients.get(""))
 
     async def write(self, work: Callable[[Transaction], T]) -> T:
-        return await self._patiently("BEGIN IMMEDIATE", work)
+        return await self._patiently(self._writer, "BEGIN IMMEDIATE", work)
 
     async def read(self, work: Callable[[Transaction], T]) -> T:
-        return await self._patiently("BEGIN", work)
+        return await self._patiently(self._reader, "BEGIN", work)
 
     async def sweep(self, now: int, most: int) -> int:
         # In a thread and on a connection of its own: the loop goes on, and its writers come back as for any lock.
@@ -92,30 +94,32 @@ class SQLiteStore:
 
     def _sweep(self, now: int, most: int) -> int:
         try:
-            with closing(self._connect()) as raw:
-                raw.execute(f"PRAGMA busy_timeout = {_DEADLINE * 1000:.0f}")
-                return _once(raw, Transaction(_Connection(raw)), "BEGIN IMMEDIATE", lambda tx: tx.sweep(now, most))
+            connection = self._connect(patience=_DEADLINE)
+            with closing(connection.raw):
+                return _once(connection, "BEGIN IMMEDIATE", lambda transaction: transaction.sweep(now, most))
         except sqlite3.Error as error:
             raise StoreUnavailable(f"the database refused: {error}", retry_after=5) from error
 
-    async def _patiently(self, begin: str, work: Callable[[Transaction], T]) -> T:
+    async def _patiently(self, connection: _Connection | None, begin: str, work: Callable[[Transaction], T]) -> T:
+        if connection is None:
+            raise StoreUnavailable("the database is not open")
         deadline = time.monotonic() + _DEADLINE
-        while self._raw is not None:
+        while True:
             try:
-                return _once(self._raw, self._transaction, begin, work)
+                return _once(connection, begin, work)
             except sqlite3.Error as error:
                 if getattr(error, "sqlite_errorcode", 0) & 0xFF not in _BUSY:
                     raise StoreUnavailable(f"the database refused: {error}", retry_after=5) from error
                 if time.monotonic() > deadline:
                     raise StoreUnavailable("the database stayed locked") from error
             await asyncio.sleep(random.uniform(0.001, 0.02))  # noqa: S311 - spreads retries, guards nothing
-        raise StoreUnavailable("the database is not open")
 
 
-def _once(raw: sqlite3.Connection, transaction: Transaction, begin: str, work: Callable[[Transaction], T]) -> T:
+def _once(connection: _Connection, begin: str, work: Callable[[Transaction], T]) -> T:
+    raw = connection.raw
     raw.execute(begin)
     try:
-        result = work(transaction)
+        result = work(connection.transaction)
         raw.execute("COMMIT")
         return result
     except BaseException:
