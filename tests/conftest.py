@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Generator, Iterator
 
 import pytest
-from tests.support import servers
-from tests.support.machine import REQUIRE_ALL, missing
+from tests.support import postgres, servers
+from tests.support.machine import LACKS, REQUIRE_ALL, missing
 
 skipped: Counter[str] = Counter()
 
@@ -27,8 +27,15 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "requirement(*ids): proves these requirements of tests/requirements.py")
 
 
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[postgres.Cluster]:
+    """A PostgreSQL server for all tests that are marked `postgres`."""
+    with postgres.cluster(servers.free_port()) as started:
+        yield started
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    for what in ("containers", "node", "browser"):
+    for what in LACKS:
         reason = missing(what) if item.get_closest_marker(what) else None
         if reason:
             pytest.skip(f"{what}: {reason}")

@@ -6,9 +6,10 @@ import functools
 import os
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
-from tests.support import node
+from tests.support import disk, node, postgres
 
 ROOT = Path(__file__).parents[2]
 REQUIRE_ALL = os.environ.get("REQUIRE_ALL") == "1"
@@ -16,8 +17,8 @@ REQUIRE_ALL = os.environ.get("REQUIRE_ALL") == "1"
 
 @functools.cache
 def missing(what: str) -> str | None:
-    """Why tests marked `what` (containers, node or browser) cannot run here; None when they can."""
-    return {"containers": _no_containers, "node": _no_node, "browser": _no_browser}[what]()
+    """Why tests marked `what` (one of `LACKS`) cannot run here; None when they can."""
+    return LACKS[what]()
 
 
 @functools.cache
@@ -46,3 +47,27 @@ def _no_node() -> str | None:
 
 def _no_browser() -> str | None:
     return None if chromium() else "there is no Chromium"
+
+
+def _no_postgres() -> str | None:
+    return None if postgres.binaries() else "there is no PostgreSQL server (Debian: apt-get install postgresql)"
+
+
+def _no_mounts() -> str | None:
+    if os.geteuid() != 0:
+        return "only root may mount a small disk to fill"
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            with disk.small(Path(folder)):
+                return None
+        except subprocess.CalledProcessError:
+            return "this machine mounts no tmpfs"
+
+
+LACKS = {
+    "containers": _no_containers,
+    "node": _no_node,
+    "browser": _no_browser,
+    "postgres": _no_postgres,
+    "mounts": _no_mounts,
+}
