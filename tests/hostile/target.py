@@ -24,7 +24,10 @@ from tests.support.servers import Pair, Service
 
 MOST_GROWTH = 96 * 2**20  # bytes of memory over a whole run, however many inputs
 NOT_STATE = {"limits", "alembic_version"}  # counters of attempts are meant to change
-OWN_WORDS = {"refresh_token", "authorization_code", "client_credentials", "response_type", "redirect_uri"}
+OWN_WORDS = set(
+    "refresh_token authorization_code client_credentials response_type redirect_uri private_key_jwt client_secret_post"
+    " client_secret_basic token_endpoint_auth_method".split()
+)
 DESCRIPTION = re.compile(r"[\x20-\x21\x23-\x5b\x5d-\x7e]+")  # RFC 6749 §5.2
 LEAKS = ("Traceback", 'File "', "site-packages", "sqlite3", "RuntimeError", "0x7f")
 OUR_CHECK = "harness-check-"

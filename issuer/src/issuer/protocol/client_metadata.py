@@ -32,6 +32,7 @@ _KEPT = (
     "jwks_uri",
     *_WEB_URIS,
 )
+_MOMENTS = ("client_id_issued_at", "client_secret_expires_at")  # ours to say, and sent back to us by some programs
 _HTTPS = re.compile(r"https://[\x21\x23-\x5b\x5d-\x7e]+")
 # RFC 7591 §2.1: the response type that each grant type needs; a grant without one has no use for redirect URIs.
 _RESPONSE_TYPES = {"authorization_code": "code"}
@@ -142,6 +143,9 @@ def _rest(document: Mapping[str, Any]) -> dict[str, Any]:
             check_web_uri(base, value)
     if document.get("application_type", "web") not in ("web", "native"):
         raise InvalidClientMetadata("application_type must be web or native")
+    for name in _MOMENTS:
+        if type(document.get(name, 0)) is not int or document.get(name, 0) < 0:
+            raise InvalidClientMetadata(f"{name} must be whole seconds since 1970, or left out")
     if "application_type" in document:
         rest["application_type"] = document["application_type"]
     if "jwks" in rest:
