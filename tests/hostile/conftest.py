@@ -9,14 +9,17 @@ from collections.abc import Callable, Generator, Iterator
 
 import httpx
 import pytest
+from tests.hostile.internet import Site, World
 from tests.hostile.rows import NOT_TESTED, ROWS, in_force
 from tests.hostile.target import Target
+from tests.issuer.fetch.hosts import Authority
 from tests.support import oauth, servers
 from tests.support.machine import ROOT
 
 EVIDENCE = ROOT / "evidence.json"
 targets: list[Target] = []
 outcomes: dict[str, dict[str, str]] = defaultdict(dict)
+figures: dict[str, dict[str, object]] = defaultdict(dict)  # what tests measured: pytest's record_property
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -90,6 +93,51 @@ def either(request: pytest.FixtureRequest) -> Target:
     return target
 
 
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture(scope="session")
+def worlds(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """An issuer of its own whose internet tests make; proxy variables lead to a host that must never be asked."""
+    folder = tmp_path_factory.mktemp("internet")
+    clock = folder / "clock"
+    clock.write_text("0")
+    site, proxy = Site(authority.server("client.test", "*.client.test")), Site(None)
+    origin = f"http://127.0.0.1:{servers.free_port()}"
+    settings = {
+        "ISSUER": origin,
+        "ISSUER_PORT": origin.rpartition(":")[2],
+        "ISSUER_LOG_FORMAT": "json",
+        "PYTHONPATH": str(ROOT),
+        "CLOCK": str(clock),
+        "INTERNET": str(folder),
+        "AUTHORITY": str(authority.path),
+        **dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "https_proxy"), f"http://127.0.0.1:{proxy.port}"),
+    }
+    command = [sys.executable, "-m", "tests.support.routed"]
+    with servers.running("issuer", folder, command=command, **settings) as service:
+        pair = servers.Pair("processes", origin, "", folder / "keys", {"issuer": service})
+
+        def works(client: httpx.Client, headers: dict[str, str]) -> None:
+            assert client.post("/dev/token", data={"sub": "honest"}, headers=headers).status_code == 200
+
+        targets.append(Target(pair, service, works))
+        yield World(targets[-1], folder, clock, site, proxy)
+    assert not proxy.connections, "a proxy from the environment was used"
+    site.shutdown()
+    proxy.shutdown()
+
+
+@pytest.fixture
+def world(worlds: World, request: pytest.FixtureRequest) -> World:
+    """The same with nothing in it but client.test."""
+    worlds.reset()
+    worlds.target.rows = [mark.args[0] for mark in request.node.iter_markers("row")]
+    return worlds
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
     rows = [mark.args[0] for mark in item.iter_markers("row")]
@@ -106,6 +154,7 @@ def pytest_runtest_makereport(
     if call.when == "call" or not report.passed:
         for mark in item.iter_markers("row"):
             outcomes[mark.args[0]][item.name] = report.outcome
+            figures[mark.args[0]].update(item.user_properties)
     return report
 
 
@@ -126,6 +175,7 @@ def evidence() -> list[dict[str, object]]:
                 "inputs": sum(target.tried[found.id] for target in targets),
                 "tests": dict(sorted(Counter(tests.values()).items())),
                 "outcome": _outcome(found.id, set(tests.values())),
+                **({"figures": figures[found.id]} if figures.get(found.id) else {}),
             }
         )
     return entries
