@@ -41,7 +41,9 @@ GRACE, CODE, IDLE, TOTAL, ACCESS = 60, 60, 3 * 86_400, 10 * 86_400, 900
 MOST_FAILURES = 5
 VERIFIER = "v" * 64
 CLIENTS = ("first", "second")
-STEPS = [1, 30, GRACE - 1, GRACE, GRACE + 1, ACCESS, 86_400, IDLE, TOTAL, -1, -GRACE, -3600]
+OTHER = {"first": "second", "second": "first"}
+STEPS = [1, GRACE, ACCESS, IDLE, TOTAL, -3600]
+RETRIES = [0, 0, GRACE - 1, GRACE, GRACE + 1, -GRACE, -GRACE - 1]
 
 
 @dataclass
@@ -137,6 +139,7 @@ class Families(RuleBasedStateMachine):
         self.world.start()
         self.families: list[Family] = []
         self.accesses: list[tuple[str, Family]] = []
+        self.spent: list[Refresh] = []
         document = {"redirect_uris": [REDIRECT_URI], "token_endpoint_auth_method": "none"}
         document["grant_types"] = ["authorization_code", "refresh_token"]
         self.ids = {name: self.world.ask(0, "POST", "/register", json=document).json()["client_id"] for name in CLIENTS}
@@ -172,16 +175,12 @@ class Families(RuleBasedStateMachine):
         value = self._granted(answer, family)
         return Refresh(value, family, min(self.world.now + IDLE, family.began_at + TOTAL))
 
-    @rule(code=codes, replica=replica)
-    def redeem_with_a_wrong_verifier(self, code: Code, replica: int) -> None:
-        self._refused(self._redeem(code, replica, code.client, "w" * 64))
-        if code.family is None and code.expires_at > self.world.now:
-            code.failures += 1
-
-    @rule(code=codes, replica=replica)
-    def redeem_as_another_client(self, code: Code, replica: int) -> None:
-        other = next(name for name in CLIENTS if name != code.client)
-        self._refused(self._redeem(code, replica, other, VERIFIER))
+    @rule(code=codes, replica=replica, times=st.integers(1, MOST_FAILURES))
+    def guess_the_verifier(self, code: Code, replica: int, times: int) -> None:
+        for _ in range(times):
+            self._refused(self._redeem(code, replica, code.client, "w" * 64))
+            if code.family is None and code.expires_at > self.world.now:
+                code.failures += 1
 
     @rule(target=refreshes, token=refreshes, replica=replica)
     def refresh(self, token: Refresh, replica: int) -> Any:
@@ -199,10 +198,18 @@ class Families(RuleBasedStateMachine):
         family.revoked = True
         return self._refused(answer)
 
-    @rule(token=refreshes, replica=replica)
-    def refresh_as_another_client(self, token: Refresh, replica: int) -> None:
-        other = next(name for name in CLIENTS if name != token.family.client)
-        self._refused(self._refresh(token, replica, other))
+    @precondition(lambda self: self.spent)
+    @rule(data=st.data(), replica=replica, seconds=st.sampled_from(RETRIES))
+    def try_a_spent_token_again(self, data: st.DataObject, replica: int, seconds: int) -> None:
+        """The random walk alone would seldom come here in time: an honest retry, or theft."""
+        token = data.draw(st.sampled_from(self.spent))
+        self.world.now += seconds
+        self.refresh(token, replica)
+
+    @rule(code=codes, token=refreshes, replica=replica)
+    def come_as_another_client(self, code: Code, token: Refresh, replica: int) -> None:
+        self._refused(self._redeem(code, replica, OTHER[code.client], VERIFIER))
+        self._refused(self._refresh(token, replica, OTHER[token.family.client]))
 
     @rule(token=refreshes, replica=replica)
     def two_refreshes_at_once(self, token: Refresh, replica: int) -> None:
@@ -275,6 +282,7 @@ class Families(RuleBasedStateMachine):
 
     def _spend(self, token: Refresh, value: str) -> Refresh:
         token.spent_at, token.salted = self.world.now, True
+        self.spent.append(token)
         if token.parent is not None:
             token.parent.salted = False
         expires_at = min(self.world.now + IDLE, token.family.began_at + TOTAL)
