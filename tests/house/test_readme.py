@@ -39,7 +39,7 @@ def test_links_inside_the_project_lead_somewhere(document: Path) -> None:
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_files_that_are_named_exist(document: Path) -> None:
-    names = re.findall(r"`((?:issuer|resource|tests|bench|deploy|docs|keys|\.ci)/[\w./-]+)`", document.read_text())
+    names = re.findall(r"`((?:issuer|resource|tests|bench|deploy|docs|\.ci)/[\w./-]+)`", document.read_text())
     assert not [name for name in names if "NAME" not in name and not (ROOT / name).exists()]
 
 
