@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
 from issuer import log
+from issuer.endpoints import registration
 from issuer.errors import AccessDenied, InvalidToken, TemporarilyUnavailable, TooManyRequests
 from issuer.grants import registry
 from issuer.protocol import client_metadata, secret
@@ -61,13 +62,7 @@ async def register(request: Request) -> Response:
 
     await server.store.write(work)
     log.note(client_id=client.id)
-    answer = {
-        **client_metadata.describe(client),
-        "registration_access_token": token,
-        "registration_client_uri": f"{server.settings.ISSUER}{PATH}/{client.id}",
-        **({"client_secret": plain, "client_secret_expires_at": 0} if plain else {}),
-    }
-    return JSONResponse(answer, 201, headers=NO_STORE)
+    return JSONResponse(registration.answer(client, token, server, plain), 201, headers=NO_STORE)
 
 
 def _admit(request: Request, server: Server) -> invitation.Invitation | None:

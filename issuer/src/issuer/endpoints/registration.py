@@ -35,7 +35,7 @@ async def read(request: Request, client_id: str) -> Response:
     server = server_of(request)
     token = bearer(request)
     client = await server.transact(lambda tx: _own(token, client_id, tx))
-    return JSONResponse(_answer(client, token, server), headers=NO_STORE)
+    return JSONResponse(answer(client, token, server), headers=NO_STORE)
 
 
 @router.put(PATH)
@@ -65,7 +65,7 @@ async def replace(request: Request, client_id: str) -> Response:
         return new, plain
 
     client, plain = await server.transact(work)
-    return JSONResponse(_answer(client, token, server, plain), headers=NO_STORE)
+    return JSONResponse(answer(client, token, server, plain), headers=NO_STORE)
 
 
 @router.delete(PATH)
@@ -95,7 +95,8 @@ def _own(token: str, client_id: str, tx: Transaction) -> Client:
     raise error
 
 
-def _answer(client: Client, token: str, server: Server, plain: str | None = None) -> dict[str, Any]:
+def answer(client: Client, token: str, server: Server, plain: str | None = None) -> dict[str, Any]:
+    """What a client is told of its registration (RFC 7591 §3.2.1), with a secret that was just made."""
     return {
         **client_metadata.describe(client),
         "registration_access_token": token,
