@@ -50,12 +50,16 @@ async def token(request: Request) -> Response:
     def work(tx: Transaction) -> Authorization:
         client = client_auth.authenticate(credentials, tx, now)
         log.note(client_id=client.id)
-        if grant is None:
-            raise UnsupportedGrantType("grant_type is none of grant_types_supported in the metadata")
-        if grant_type not in client.grant_types:
-            raise UnauthorizedClient("the client is not registered for this grant_type")
-        lives = Lives(settings.ISSUER_REFRESH_IDLE_SECONDS, settings.ISSUER_REFRESH_TOTAL_SECONDS)
-        return grant.authorize(TokenRequest(client, form, settings.resources, lives, now), tx)
+        try:
+            if grant is None:
+                raise UnsupportedGrantType("grant_type is none of grant_types_supported in the metadata")
+            if grant_type not in client.grant_types:
+                raise UnauthorizedClient("the client is not registered for this grant_type")
+            lives = Lives(settings.ISSUER_REFRESH_IDLE_SECONDS, settings.ISSUER_REFRESH_TOTAL_SECONDS)
+            return grant.authorize(TokenRequest(client, form, settings.resources, lives, now), tx)
+        except OAuthError as error:
+            client_auth.stay_used(credentials, error)
+            raise
 
     writes = credentials.method == "private_key_jwt" or (grant is not None and grant.WRITES)
     label = grant_type if grant else "unknown"

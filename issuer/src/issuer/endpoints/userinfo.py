@@ -16,6 +16,7 @@ from issuer.store import Transaction
 from issuer.tokens import ACCESS
 from issuer.web.credentials import NO_TOKEN, bearer
 from issuer.web.errors import NO_STORE
+from issuer.web.form import read_form
 
 router = APIRouter(tags=["tokens"])
 PATH = "/userinfo"
@@ -25,10 +26,12 @@ def metadata(settings: Settings) -> dict[str, Any]:
     return {"userinfo_endpoint": settings.ISSUER + PATH}
 
 
-@router.api_route(PATH, methods=["GET", "POST"])
+@router.post(PATH)
+@router.get(PATH)
 async def userinfo(request: Request) -> Response:
     """The claims that the granted scopes open: `profile` the names, `email` the address."""
     server = server_of(request)
+    await _refuse_elsewhere(request)
     claims = _claims(request, server)
     scopes = set(claims["scope"].split())
     if "openid" not in scopes:
@@ -45,9 +48,19 @@ async def userinfo(request: Request) -> Response:
     return JSONResponse(answer, headers=NO_STORE)
 
 
+async def _refuse_elsewhere(request: Request) -> None:
+    """Only the header carries the token here (RFC 6750 §2): elsewhere it is a second one, or ends in a log."""
+    elsewhere = "access_token" in request.query_params
+    if not elsewhere and request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
+        elsewhere = (await read_form(request)).get("access_token") is not None
+    if elsewhere:
+        raise InvalidRequest(
+            "send the access token once, in the Authorization header",
+            headers={"WWW-Authenticate": 'Bearer error="invalid_request"'},
+        )
+
+
 def _claims(request: Request, server: Server) -> dict[str, Any]:
-    if "access_token" in request.query_params:
-        raise InvalidRequest("send the access token once, in the Authorization header")
     claims = server.mint.read(bearer(request), ACCESS, server.now())
     if claims is None:
         raise _invalid()

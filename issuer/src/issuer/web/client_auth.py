@@ -1,4 +1,4 @@
-"""Client authentication (OAuth 2.1 §2.4, RFC 7523 §2.2): exactly one method, the registered one.
+"""Client authentication (OAuth 2.1 §2.4, RFC 7523 §2.2): exactly one method, one the client is registered for.
 
 An unknown client and a wrong secret get the same answer after the same work. Repeated wrong secrets close the pair
 of client and address for a while, never the client alone: nobody can lock another's client out.
@@ -15,7 +15,7 @@ from urllib.parse import unquote_to_bytes
 
 from fastapi import Request
 
-from issuer.errors import InvalidClient, InvalidRequest, TooManyRequests
+from issuer.errors import InvalidClient, InvalidRequest, OAuthError, TooManyRequests
 from issuer.model import SECRET_METHODS, AuthMethod, Client
 from issuer.protocol import assertion, secret
 from issuer.protocol.assertion import Assertion
@@ -146,9 +146,27 @@ def _check_assertion(credentials: Credentials, presented: Assertion, client: Cli
     """Signature first, then the `jti`, which counts only once a genuine assertion carried it."""
     if client is None or client.auth_method != "private_key_jwt" or not assertion.verify(presented, credentials.keys):
         raise _refused(credentials)
-    if not tx.once.spend(f"jti:{client.id}:{presented.jti}", presented.expires_at + assertion.SKEW):
+    if not _use(presented, tx):
         raise InvalidClient("this client_assertion was used before: sign a new one with another jti")
     return client
+
+
+def _use(presented: Assertion, tx: Transaction) -> bool:
+    return tx.once.spend(f"jti:{presented.client_id}:{presented.jti}", presented.expires_at + assertion.SKEW)
+
+
+def stay_used(credentials: Credentials, error: OAuthError) -> None:
+    """A refusal after authentication rolls everything back; an assertion that was seen stays used all the same."""
+    presented, before = credentials.assertion, error.remember
+    if presented is None:
+        return
+
+    def remember(tx: Transaction) -> None:
+        _use(presented, tx)
+        if before is not None:
+            before(tx)
+
+    error.remember = remember
 
 
 def _refused(credentials: Credentials) -> InvalidClient:
