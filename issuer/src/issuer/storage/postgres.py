@@ -128,15 +128,19 @@ class PostgresStore:
 
     def __init__(self, url: str, most: int = 10) -> None:
         self._url = url
-        self._threads = ThreadPoolExecutor(most, thread_name_prefix="postgres")
+        self._most = most
+        self._threads: ThreadPoolExecutor | None = None
         self._mine = threading.local()
         self._connections: set[_Connection] = set()
 
     async def open(self) -> None:
+        self._threads = ThreadPoolExecutor(self._most, thread_name_prefix="postgres")
         await self.check()
 
     async def close(self) -> None:
-        await asyncio.to_thread(self._threads.shutdown, wait=True, cancel_futures=True)
+        threads, self._threads = self._threads, None
+        if threads is not None:
+            await asyncio.to_thread(threads.shutdown, wait=True, cancel_futures=True)
         for connection in self._connections:
             connection.raw.close()
         self._connections.clear()
@@ -154,6 +158,8 @@ class PostgresStore:
         return await self.write(lambda transaction: transaction.sweep(now, most))
 
     async def _threaded(self, begin: str, work: Callable[[Transaction], T]) -> T:
+        if self._threads is None:
+            raise StoreUnavailable("the database is not open")
         loop, job = asyncio.get_running_loop(), _Job()
         # Not cancelled with the request: a thread that nobody waits for any more must come free too.
         loop.call_later(_DEADLINE + 0.5, job.cut)

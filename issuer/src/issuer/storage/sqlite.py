@@ -67,7 +67,7 @@ class SQLiteStore:
 
     def _connect(self, patience: float = 0) -> _Connection:
         raw = sqlite3.connect(self._path, isolation_level=None, timeout=_DEADLINE)
-        # SQLite makes -wal and -shm as it opens; asking for WAL twice costs nothing.
+        # Set by the upgrade already, and kept in the file.
         raw.execute("PRAGMA journal_mode = WAL")
         raw.execute(f"PRAGMA synchronous = {self._synchronous}")
         raw.execute("PRAGMA foreign_keys = ON")
