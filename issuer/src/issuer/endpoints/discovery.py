@@ -49,11 +49,6 @@ def router(settings: Settings, body: bytes) -> APIRouter:
         return Response(body, media_type="application/json", headers=headers)
 
     for address in addresses(settings.path):
-        router.add_api_route(
-            address,
-            metadata,
-            methods=["GET", "HEAD"],
-            name=f"metadata {address}",
-            include_in_schema=address in addresses("")[::2],
-        )
+        router.get(address, include_in_schema=address in addresses("")[::2])(metadata)
+        router.head(address, include_in_schema=False)(metadata)
     return router

@@ -18,7 +18,8 @@ def metadata(settings: Settings) -> dict[str, Any]:
     return {"jwks_uri": settings.ISSUER + PATH}
 
 
-@router.api_route(PATH, methods=["GET", "HEAD"])
+@router.head(PATH, include_in_schema=False)
+@router.get(PATH)
 async def jwks(request: Request) -> Response:
     """The keys that sign now, will sign soon, or signed tokens that may still be valid."""
     server = server_of(request)
