@@ -27,8 +27,8 @@ PAUSE = 10
 """Seconds before a failed fetch is tried again."""
 MOST = 1000
 """Documents kept without a living grant, and failures remembered."""
-_MOST_NEW = 30
-_WINDOW = 60
+_MOST_ASKED, _MOST_AT_ONE_HOST, _WINDOW = 30, 120, 60
+"""New documents that one address may ask for, and that one host is asked for, in so many seconds."""
 
 
 class DocumentFailed(Exception):
@@ -94,7 +94,7 @@ class Documents:
 
     async def _renew(self, client_id: str, asked_by: str | None) -> None:
         if asked_by is not None:
-            await self._store.write(lambda tx: self._count(asked_by, tx))
+            await self._store.write(lambda tx: self._count(asked_by, self._policy.check(client_id).host, tx))
         try:
             fetched = await self._fetcher.json(client_id, client_document.LONGEST)
             client = client_document.read(fetched.document, client_id, self._now())
@@ -118,6 +118,8 @@ class Documents:
 
         await self._store.write(keep)
 
-    def _count(self, asked_by: str, tx: Transaction) -> None:
-        if tx.limits.hit(f"document:{asked_by}", _WINDOW, self._now()) > _MOST_NEW:
+    def _count(self, asked_by: str, host: str, tx: Transaction) -> None:
+        if tx.limits.hit(f"document:{asked_by}", _WINDOW, self._now()) > _MOST_ASKED:
             raise DocumentFailed("this address asked for too many new documents", temporary=True)
+        if tx.limits.hit(f"document-host:{host}", _WINDOW, self._now()) > _MOST_AT_ONE_HOST:
+            raise DocumentFailed("this host was asked for too many new documents", temporary=True)

@@ -107,8 +107,10 @@ class Host:
             writer.close()
 
     @asynccontextmanager
-    async def running(self, context: ssl.SSLContext | None, address: str = "127.0.0.1") -> AsyncIterator[Host]:
-        plain = await asyncio.get_running_loop().create_server(lambda: Counting(self, context), address, 0)
+    async def running(
+        self, context: ssl.SSLContext | None, address: str = "127.0.0.1", port: int = 0
+    ) -> AsyncIterator[Host]:
+        plain = await asyncio.get_running_loop().create_server(lambda: Counting(self, context), address, port)
         self.port = plain.sockets[0].getsockname()[1]
         async with plain:
             yield self

@@ -239,6 +239,14 @@ async def test_one_address_meets_so_many_new_documents(
     assert len(made._failures) <= documents.MOST
 
 
+async def test_one_host_is_asked_for_so_many_new_documents(made: Documents, host: Host) -> None:
+    host.answer = response(b"[]")
+    for n in range(125):
+        with pytest.raises(DocumentFailed):
+            await made.resolve(f"{URL}/{n}", asked_by=f"192.0.2.{n}")
+    assert host.connections == 120
+
+
 async def test_memory_of_failures_is_bounded(made: Documents, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(documents, "MOST", 50)
     for n in range(200):
