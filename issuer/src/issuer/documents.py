@@ -42,7 +42,8 @@ class DocumentFailed(Exception):
 @dataclass(frozen=True, slots=True)
 class _Failure:
     until: int
-    error: DocumentFailed
+    detail: str
+    temporary: bool
 
 
 class Documents:
@@ -66,35 +67,39 @@ class Documents:
         if (client is not None and client.origin != "document") or (client is None and asked_by is None):
             return
         try:
-            self._policy.check(client_id)
+            host = self._policy.check(client_id).host
         except ValueError as error:
             raise DocumentFailed(f"this client_id may not be used: {error}") from None
         now = self._now()
         if client is not None and kept is not None and kept.fetched_at <= now < kept.fresh_until:
             return
         try:
-            await self._fetch(client_id, asked_by if client is None else None)
+            self._check_pause(client_id)
+            if client is None and not self._flights.under_way(client_id):
+                # Not part of the flight: who asks too often must not fail others who want the same.
+                await self._store.write(lambda tx: self._count(asked_by or "", host, tx))
+            await self._flights.do(client_id, lambda: self._renew(client_id))
         except DocumentFailed as error:
             if client is None or kept is None or not error.temporary or now >= kept.fresh_until + STALE:
                 raise
 
-    async def _fetch(self, client_id: str, asked_by: str | None) -> None:
+    def _check_pause(self, client_id: str) -> None:
         failure = self._failures.get(client_id)
         # Both ways, so that a clock that was set back does not keep a failure for long.
         if failure is not None and failure.until - PAUSE <= self._now() < failure.until:
-            raise failure.error
+            raise DocumentFailed(failure.detail, temporary=failure.temporary)
+
+    async def _renew(self, client_id: str) -> None:
         try:
-            await self._flights.do(client_id, lambda: self._renew(client_id, asked_by))
+            await self._fetch(client_id)
         except DocumentFailed as error:
-            self._failures[client_id] = _Failure(self._now() + PAUSE, error)
+            self._failures[client_id] = _Failure(self._now() + PAUSE, str(error), error.temporary)
             self._failures.move_to_end(client_id)
             while len(self._failures) > MOST:
                 self._failures.popitem(last=False)
             raise
 
-    async def _renew(self, client_id: str, asked_by: str | None) -> None:
-        if asked_by is not None:
-            await self._store.write(lambda tx: self._count(asked_by, self._policy.check(client_id).host, tx))
+    async def _fetch(self, client_id: str) -> None:
         try:
             fetched = await self._fetcher.json(client_id, client_document.LONGEST)
             client = client_document.read(fetched.document, client_id, self._now())

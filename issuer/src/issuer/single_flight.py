@@ -13,6 +13,9 @@ class SingleFlight(Generic[T]):
     def __init__(self) -> None:
         self._tasks: dict[str, asyncio.Task[T]] = {}
 
+    def under_way(self, key: str) -> bool:
+        return key in self._tasks
+
     async def do(self, key: str, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """The result of the `work` under way for `key`, which is begun when there is none."""
         task = self._tasks.get(key)

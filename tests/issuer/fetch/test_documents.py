@@ -239,6 +239,16 @@ async def test_one_address_meets_so_many_new_documents(
     assert len(made._failures) <= documents.MOST
 
 
+async def test_who_asks_too_often_fails_nobody_else(made: Documents, host: Host, store: SQLiteStore) -> None:
+    for n in range(31):
+        await asyncio.gather(made.resolve(f"https://nowhere{n}.test/x", asked_by="greedy"), return_exceptions=True)
+    with pytest.raises(DocumentFailed, match="this address asked for too many"):
+        await made.resolve(URL, asked_by="greedy")
+    await made.resolve(URL, asked_by="honest")
+    assert await client(store) is not None
+    await made.resolve(URL, asked_by="greedy")  # known by now
+
+
 async def test_one_host_is_asked_for_so_many_new_documents(made: Documents, host: Host) -> None:
     host.answer = response(b"[]")
     for n in range(125):
