@@ -148,6 +148,7 @@ _LIST = (
     Requirement("rfc9110-7.8", "An Upgrade that is not understood is ignored, its body kept.", "issuer/connection.py"),
     Requirement("rfc9112-3.2", "No Host, or two, is 400.", "issuer/connection.py"),
     Requirement("rfc9112-6.3", "Ambiguous framing is 400 and ends the connection.", "issuer/connection.py"),
+    Requirement("rfc9112-9.6", "A refused client can read the answer before the connection ends.", "issuer/connection.py"),
 )  # fmt: skip
 
 REQUIREMENTS = {found.id: found for found in _LIST}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.hostile import raw
 from tests.hostile.rows import row
 from tests.hostile.target import Target
 from tests.requirements import requirement
@@ -132,6 +133,20 @@ def test_errors_have_one_type_whatever_is_accepted(issuer: Target, accept: str) 
     for path in ("/register", "/dev/token", "/nothing"):
         answer = issuer.send("PUT", path, expect={404, 405}, headers={"accept": accept})
         assert answer.headers["content-type"] == "application/json"
+
+
+@requirement("rfc9112-9.6")
+@pytest.mark.parametrize("framing", ["Content-Length: 30000000", "Transfer-Encoding: chunked"])
+def test_a_refusal_is_read_by_a_client_that_is_still_sending(issuer: Target, framing: str) -> None:
+    """Closing at once would make the kernel reset the connection and throw the answer away."""
+    part = b"10000\r\n" + b"x" * 0x10000 + b"\r\n" if "chunked" in framing else b"x" * 0x10000
+    head = f"POST /token HTTP/1.1\r\nHost: {issuer.host}\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+    for _ in range(5):
+        with issuer.holds(), raw.connect(issuer.origin) as connection:
+            connection.sendall(f"{head}{framing}\r\n\r\n".encode())
+            for _ in range(300):
+                connection.sendall(part)
+            assert raw.read(connection, 2).status == 413
 
 
 @row("NET-12")

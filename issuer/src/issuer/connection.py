@@ -102,15 +102,17 @@ class Protocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         version = self.parser.get_http_version()
-        host, size = None, 0
+        host, size, body = None, 0, False
         for name, value in self.headers:
             size += len(name) + len(value)
             if name == b"host":
                 if host is not None:
                     raise Refused(400, "The request has two Host headers.")
                 host = value
-            elif name == b"transfer-encoding" and (value.lower() != b"chunked" or version != "1.1"):
-                raise Refused(400, "The only transfer coding is chunked, in HTTP/1.1.")
+            elif name in (b"content-length", b"transfer-encoding"):
+                body = True
+                if name == b"transfer-encoding" and (value.lower() != b"chunked" or version != "1.1"):
+                    raise Refused(400, "The only transfer coding is chunked, in HTTP/1.1.")
         if host is None:
             raise Refused(400, "The request has no Host header.")
         if size > MAX_HEAD or len(self.headers) > MAX_HEADERS:
@@ -127,6 +129,8 @@ class Protocol(HttpToolsProtocol):
         self.framing = 0
         self.deadline = self.loop.time() + BODY_SECONDS
         super().on_headers_complete()
+        if body:
+            self.cycle.transport = _Patient(self, self.cycle)  # type: ignore[assignment]
 
     def on_body(self, body: bytes) -> None:
         self.framing -= len(body)
@@ -153,12 +157,8 @@ class Protocol(HttpToolsProtocol):
     def _ignore_upgrade(self, rest: bytes) -> None:
         """Serve the message as HTTP/1.1 (RFC 9110 §7.8). Java's client offers h2c with every first POST."""
         head = [self.parser.get_method(), b" ", self.url, b" HTTP/", self.parser.get_http_version().encode()]
-        kept = [
-            (name, b"close" if b"close" in value.lower() else b"keep-alive") if name == b"connection" else (name, value)
-            for name, value in self.headers
-            if name not in (b"upgrade", b"http2-settings")
-        ]
-        lines = [b"\r\n%s: %s" % header for header in kept]
+        dropped = (b"upgrade", b"http2-settings", b"connection")
+        lines = [b"\r\n%s: %s" % header for header in self.headers if header[0] not in dropped]
         self.parser = httptools.HttpRequestParser(self)
         self.framing = 0
         self.data_received(b"".join([*head, *lines, b"\r\n\r\n", rest]))
@@ -193,6 +193,11 @@ class Protocol(HttpToolsProtocol):
         if answering:
             self.cycle.disconnected = True
             self.cycle.message_event.set()
+        self.linger()
+
+    def linger(self) -> None:
+        """Say that there is no more to come, and close when the client has had the time to read what came."""
+        self.refusing = True
         if self.transport.can_write_eof():
             self.transport.write_eof()
         self.flow.resume_reading()
@@ -212,9 +217,9 @@ class Protocol(HttpToolsProtocol):
             self.unsent_since = now
         self.unsent = unsent
         due = self.deadline is not None and now >= self.deadline
-        if (due and self.refusing) or (unsent and now - self.unsent_since >= SEND_SECONDS):
+        if (due and self.refusing and not unsent) or (unsent and now - self.unsent_since >= SEND_SECONDS):
             self.transport.abort()
-        elif due and not self._held_up():
+        elif due and not self.refusing and not self._held_up():
             if self.in_head and not self.framing:
                 self.transport.close()  # a socket opened ahead and never used: nothing to answer
             else:
@@ -226,3 +231,19 @@ class Protocol(HttpToolsProtocol):
     def _held_up(self) -> bool:
         """Reading stands still because of an earlier answer or the application, not of the client."""
         return bool(self.pipeline) or self.flow.read_paused or (self.in_head and self._answering())
+
+
+class _Patient:
+    """The transport as uvicorn sees it for a request with a body. Closed while the body still comes in, it lingers:
+    else the kernel resets the connection and the client never reads why (Node says ECONNRESET, not 413)."""
+
+    def __init__(self, protocol: Protocol, cycle: RequestResponseCycle) -> None:
+        self.protocol, self.cycle = protocol, cycle
+        self.write = protocol.transport.write
+        self.is_closing = protocol.transport.is_closing
+
+    def close(self) -> None:
+        if self.cycle.more_body and not self.cycle.disconnected:
+            self.protocol.linger()
+        else:
+            self.protocol.transport.close()
