@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -105,8 +106,9 @@ def test_metadata_comes_as_json(issuer: Issuer, kind: str, status: int):
 
 def test_an_invitation_lets_one_client_in_once(tmp_path: Path):
     with started(tmp_path, ISSUER_REGISTRATION="token") as issuer:
-        once = invitation.write(issuer.server, seconds=100, many=False)
-        many = invitation.write(issuer.server, seconds=100, many=True)
+        ends = issuer.clock.now + 100
+        once, many = (invitation.write(issuer.server.secret, expires_at=ends, many=many) for many in (False, True))
+        assert re.fullmatch(r"[A-Za-z0-9._~+/-]+=*", once), "the syntax of RFC 6750 §2.1"
         for headers in ({}, bearer("x"), bearer(once + "x"), bearer(once[:-1]), {"Authorization": f"Basic {once}"}):
             answer = register(issuer, **headers)
             assert (answer.status_code, answer.json()["error"]) == (401, "invalid_token")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import re
 import secrets
 from typing import Any
 
@@ -16,6 +17,8 @@ from issuer.protocol import client_metadata, secret
 from issuer.store import Transaction
 from issuer.web import invitation
 from issuer.web.credentials import new_secret
+
+_MOST_HOURS = 24 * 365
 
 
 def add_to(commands: Any) -> None:
@@ -72,7 +75,7 @@ def add_client(arguments: argparse.Namespace) -> None:
             raise settings.SettingsError("--resource and --resource-server name resources of ISSUER_RESOURCES")
     client = client_metadata.read(
         _document(arguments),
-        id=arguments.id or secret.invent_id(secret.CLIENT_ID),
+        id=_id(arguments.id),
         origin="operator",
         now=app.now(),
         grants=frozenset(registry.GRANTS),
@@ -92,6 +95,13 @@ def add_client(arguments: argparse.Namespace) -> None:
 
     in_store(work)
     _print({**client_metadata.describe(client), **({"client_secret": plain} if plain else {})})
+
+
+def _id(chosen: str | None) -> str:
+    """The chosen id, if a URL and a Basic header can carry it, or a new one."""
+    if chosen is not None and not re.fullmatch(r"[A-Za-z0-9._~-]{1,200}", chosen):
+        raise settings.SettingsError("--id must be 1 to 200 characters of A-Z a-z 0-9 . _ ~ -")
+    return chosen or secret.invent_id(secret.CLIENT_ID)
 
 
 def _document(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -126,9 +136,12 @@ def rotate_secret(arguments: argparse.Namespace) -> None:
 
 
 def print_invitation(arguments: argparse.Namespace) -> None:
+    if not 1 <= arguments.hours <= _MOST_HOURS:
+        raise settings.SettingsError(f"--hours must be from 1 to {_MOST_HOURS}")
+    if settings.load().registration == "off":
+        raise settings.SettingsError("registration is off: set ISSUER_REGISTRATION=token to let invited clients in")
     sealing = in_store(lambda tx: tx.shared_secret(app.SEAL, secrets.token_bytes(32)))
-    server = dataclasses.replace(app.build_server(settings.load()), secret=sealing)
-    print(invitation.write(server, seconds=arguments.hours * 3600, many=arguments.many))
+    print(invitation.write(sealing, expires_at=app.now() + arguments.hours * 3600, many=arguments.many))
 
 
 def remove_client(arguments: argparse.Namespace) -> None:

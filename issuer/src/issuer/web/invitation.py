@@ -23,10 +23,10 @@ class Invitation:
         return self.many or tx.once.spend(f"invitation:{self.id}", self.expires_at)
 
 
-def write(server: Server, *, seconds: int, many: bool) -> str:
-    """A new initial access token."""
-    content = {"invitation": secret.invent_id(""), "expires_at": server.now() + seconds, "many": many}
-    return secret.INITIAL_ACCESS + seal(server.secret, content)
+def write(sealing: bytes, *, expires_at: int, many: bool) -> str:
+    """A new initial access token; `sealing` is the secret that the server seals with."""
+    content = {"invitation": secret.invent_id(""), "expires_at": expires_at, "many": many}
+    return secret.INITIAL_ACCESS + seal(sealing, content)
 
 
 def read(server: Server, token: str) -> Invitation | None:

@@ -15,7 +15,7 @@ _LONGEST = 32 * 1024
 
 
 def seal(secret: bytes, content: dict[str, Any]) -> str:
-    payload = base64.urlsafe_b64encode(json.dumps(content, separators=(",", ":")).encode())
+    payload = _encode(json.dumps(content, separators=(",", ":")).encode())
     return (payload + b"." + _mac(secret, payload)).decode()
 
 
@@ -25,11 +25,16 @@ def unseal(secret: bytes, sealed: str) -> dict[str, Any] | None:
     if len(sealed) > _LONGEST or not hmac.compare_digest(mac, _mac(secret, payload)):
         return None
     try:
-        content: dict[str, Any] = json.loads(base64.urlsafe_b64decode(payload))
+        content: dict[str, Any] = json.loads(base64.urlsafe_b64decode(payload + b"=" * (-len(payload) % 4)))
         return content
     except (ValueError, binascii.Error):
         return None
 
 
 def _mac(secret: bytes, payload: bytes) -> bytes:
-    return base64.urlsafe_b64encode(hmac.digest(secret, payload, "sha256")).rstrip(b"=")
+    return _encode(hmac.digest(secret, payload, "sha256"))
+
+
+def _encode(raw: bytes) -> bytes:
+    """Without padding, which a bearer token cannot have in its middle (RFC 6750 §2.1)."""
+    return base64.urlsafe_b64encode(raw).rstrip(b"=")
