@@ -86,6 +86,14 @@ def trusted(issuer: Target) -> oauth.Client:
     return oauth.Client(issuer.client, found["client_id"], "https://app.example/cb", found["client_secret"])
 
 
+@pytest.fixture(scope="session")
+def server(issuer: Target) -> oauth.Client:
+    """The client that is the resource's server: it may ask about every token for the resource."""
+    resource = issuer.pair.mcp
+    made = json.loads(issuer.command("client", "add", "Server", "--confidential", "--resource-server", resource))
+    return oauth.Client(issuer.client, made["client_id"], secret=made["client_secret"])
+
+
 @pytest.fixture(scope="session", params=["issuer", "resource"])
 def either(request: pytest.FixtureRequest) -> Target:
     """Each service in turn: for what both must withstand."""
