@@ -43,6 +43,7 @@ def create_app(settings: Settings, target: str | None = None) -> FastAPI:
         redirect_slashes=False,
     )
     protection.attach(app)
+    app.state.protection = protection
     app.include_router(health.probes(protection.keys))
     app.add_exception_handler(HTTPException, _plain_error)
     if settings.docs:

@@ -1,18 +1,21 @@
-"""The issuer away, slow, lying or rotating its keys, seen through the resource's HTTP face."""
+"""Rows RS on keys, and MCP-12: the issuer away, slow, lying or rotating; streams end with their token."""
 
 from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
 import pytest
+from tests.hostile.rows import row
 from tests.resource import stand_in
 from tests.resource.running import Running, challenge, serving
 from tests.resource.stand_in import StandIn
+
+Record = Callable[[str, object], None]
 
 
 @pytest.fixture
@@ -21,11 +24,18 @@ def lone() -> Iterator[StandIn]:
         yield started
 
 
+@pytest.fixture
+def server(lone: StandIn) -> Iterator[Running]:
+    with serving(lone) as started:
+        yield started
+
+
 def status(server: Running, token: str) -> int:
     return server.modern("tools/list", token).status_code
 
 
-def test_an_outage_at_start_is_503_and_over_soon_after(lone: StandIn) -> None:
+@row("RS-19")
+def test_an_outage_at_start_is_503_and_over_soon_after(lone: StandIn, record_property: Record) -> None:
     lone.down()
     with serving(lone) as server:
         token = server.token()
@@ -43,6 +53,7 @@ def test_an_outage_at_start_is_503_and_over_soon_after(lone: StandIn) -> None:
         while status(server, token) != 200:
             assert time.monotonic() - returned < 3, "not well again within 3 s"
             time.sleep(0.1)
+        record_property("seconds to recover", round(time.monotonic() - returned, 2))
         assert httpx.get(f"{server.origin}/readyz").status_code == 200
         lone.down()
         assert status(server, token) == 200, "known keys go on"
@@ -52,7 +63,8 @@ def test_an_outage_at_start_is_503_and_over_soon_after(lone: StandIn) -> None:
         lone.up()
 
 
-def test_five_hundred_unknown_keys_cost_three_fetches_at_most(lone: StandIn) -> None:
+@row("RS-17")
+def test_five_hundred_unknown_keys_cost_three_fetches_at_most(lone: StandIn, record_property: Record) -> None:
     with serving(lone) as server:
         good = server.token()
         assert status(server, good) == 200
@@ -65,9 +77,13 @@ def test_five_hundred_unknown_keys_cost_three_fetches_at_most(lone: StandIn) -> 
 
             assert set(pool.map(send, forged)) == {401}
             assert status(server, server.token()) == 200
-        assert len([path for path in lone.asked if path == "/jwks"]) - fetched <= 3
+        fetches = len([path for path in lone.asked if path == "/jwks"]) - fetched
+        record_property("fetches for 500 unknown keys", fetches)
+        assert fetches <= 3
 
 
+@row("RS-23")
+@row("RS-24")
 def test_a_new_key_works_with_its_first_token_and_a_replaced_one_too(lone: StandIn) -> None:
     with serving(lone) as server:
         assert status(server, server.token()) == 200
@@ -95,6 +111,8 @@ BAD_ANSWERS: dict[str, tuple[int, dict[str, str], bytes]] = {
 }
 
 
+@row("RS-20")
+@row("RS-22")
 @pytest.mark.parametrize("answer", BAD_ANSWERS.values(), ids=BAD_ANSWERS)
 def test_a_bad_answer_is_an_outage_and_wipes_nothing(lone: StandIn, answer: tuple[int, dict[str, str], bytes]) -> None:
     good = lone.answers["/jwks"]
@@ -114,7 +132,8 @@ def test_a_bad_answer_is_an_outage_and_wipes_nothing(lone: StandIn, answer: tupl
         assert elsewhere.asked == []
 
 
-def test_a_slow_issuer_slows_nobody_but_who_needs_it(lone: StandIn) -> None:
+@row("RS-21")
+def test_a_slow_issuer_slows_nobody_but_who_needs_it(lone: StandIn, record_property: Record) -> None:
     with serving(lone) as server:
         token = server.token()
         assert status(server, token) == 200
@@ -127,6 +146,7 @@ def test_a_slow_issuer_slows_nobody_but_who_needs_it(lone: StandIn) -> None:
                 assert status(server, server.token()) == 200
             assert time.monotonic() - started < 4
             assert waiting.result() == 503
+            record_property("seconds to give up on a hanging issuer", round(time.monotonic() - started, 2))
             assert time.monotonic() - started < 7
         lone.delay = 0
 
@@ -175,7 +195,8 @@ def stream(server: Running, path: str, token: str, **headers: str) -> Iterator[h
         yield answer
 
 
-def test_an_open_stream_ends_with_its_token(server: Running) -> None:
+@row("MCP-12")
+def test_an_open_stream_ends_with_its_token(server: Running, record_property: Record) -> None:
     long = server.token(sub="stream")
     session = {"Mcp-Session-Id": server.session(long), "MCP-Protocol-Version": "2025-11-25"}
     for path, headers in (("/mcp/sse", {}), ("/mcp", session)):
@@ -184,10 +205,13 @@ def test_an_open_stream_ends_with_its_token(server: Running) -> None:
             assert answer.headers["content-type"].startswith("text/event-stream")
             for _ in answer.iter_raw():
                 assert time.time() < expires + 0.5, "something came after the end"
-        assert expires - 0.2 <= time.time() < expires + 1.5
+        late = time.time() - expires
+        assert -0.2 <= late < 1.5
+        record_property(f"seconds by which a stream at {path} outlived its token", round(late, 2))
     assert server.legacy("tools/list", long, session["Mcp-Session-Id"]).status_code == 200, "the session lives on"
 
 
+@row("MCP-12")
 def test_a_token_that_leeway_keeps_alive_opens_no_endless_stream(server: Running) -> None:
     expired = int(time.time()) - 27
     with stream(server, "/mcp/sse", server.token(exp=expired)) as answer:
