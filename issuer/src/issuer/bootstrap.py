@@ -58,16 +58,18 @@ def _the_client(settings: Settings, digest: str, now: int) -> Client:
 
 
 async def first_rows(server: Server) -> None:
-    """Make or refresh them; of the secret only its hash is stored."""
+    """Make them, or bring them to the settings of this start; of the secret only its hash is stored."""
     settings, now = server.settings, server.now()
     digest = secret.digest(client_secret(settings))
 
     def work(tx: Transaction) -> None:
         known = tx.clients.get(settings.CLIENT_ID)
-        if known is None:
-            tx.clients.put(_the_client(settings, digest, now))
-        elif known.secrets[-1:] != (Secret(digest),):
-            tx.clients.put(dataclasses.replace(known, secrets=(Secret(digest),)))
+        due = _the_client(settings, digest, now)
+        if known is not None:
+            changes = {name: getattr(due, name) for name in ("secrets", "scope", "resources", "introspects")}
+            due = dataclasses.replace(known, **changes)
+        if due != known:
+            tx.clients.put(due)
         # Without a password nobody signs in as them where development is over.
         for name in settings.quick_people:
             tx.users.add(User(subject=name, username=name, created_at=now, name=name.capitalize()))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import httpx
+import pytest
 from tests.issuer.endpoints.conftest import operator_client
 from tests.issuer.started import Issuer
 from tests.support.oauth import Client, Form, Person, answer_of, claims, form_of
@@ -97,3 +98,12 @@ def test_what_has_expired_is_not_shown(issuer: Issuer, client: Client):
     assert moved.status_code == 303
     assert before > 0
     assert connections(bob.http.get("/account")) == []
+
+
+@pytest.mark.parametrize("id", ["https://[", "a machine: plus+per%41cent", "https://app.test:x/", "\u00e9"])
+def test_an_odd_id_that_the_operator_chose_is_shown(issuer: Issuer, person: Person, id: str):
+    client = operator_client(issuer, id)
+    tokens = let_in(client, person)
+    page = person.http.get("/account")
+    assert page.status_code == 200
+    assert family_of(tokens) in connections(page)

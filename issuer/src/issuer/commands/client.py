@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-import re
 import secrets
 from typing import Any
 
@@ -98,9 +97,9 @@ def add_client(arguments: argparse.Namespace) -> None:
 
 
 def _id(chosen: str | None) -> str:
-    """The chosen id, if a URL and a Basic header can carry it, or a new one."""
-    if chosen is not None and not re.fullmatch(r"[A-Za-z0-9._~-]{1,200}", chosen):
-        raise settings.SettingsError("--id must be 1 to 200 characters of A-Z a-z 0-9 . _ ~ -")
+    """The chosen id, which may be one that the program has had elsewhere, or a new one."""
+    if chosen is not None and not (chosen.isprintable() and 0 < len(chosen) <= 200):
+        raise settings.SettingsError("--id must be 1 to 200 printable characters")
     return chosen or secret.invent_id(secret.CLIENT_ID)
 
 
@@ -121,6 +120,10 @@ def _document(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def rotate_secret(arguments: argparse.Namespace) -> None:
+    if arguments.client_id == settings.load().CLIENT_ID:
+        raise settings.SettingsError(
+            "the secret of this client is CLIENT_SECRET, or in its file beside the keys: set another"
+        )
     plain = secret.invent(secret.CLIENT_SECRET)
     ends = app.now() + max(0, arguments.overlap)
 

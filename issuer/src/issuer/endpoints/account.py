@@ -63,7 +63,7 @@ def _connection(family: Family, client: Client | None, server: Server) -> pages.
     return pages.Connection(
         family_id=family.id,
         client_name=_name(family, client),
-        client_host=urlsplit(family.client_id).hostname,
+        client_host=urlsplit(family.client_id).hostname if client and client.origin == "document" else None,
         scopes=[pages.ScopeLine(name, sentences.get(name, name)) for name in family.scope],
         resource=" ".join(family.resources),
         since=family.created_at,
