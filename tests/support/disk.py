@@ -23,6 +23,10 @@ class Disk:
     def empty(self) -> None:
         (self.folder / "ballast").unlink()
 
+    def protect(self) -> None:
+        """Nothing can be written from here on; no file may be open for writing."""
+        subprocess.run(["mount", "-o", "remount,ro", self.folder], check=True, capture_output=True)
+
 
 @contextlib.contextmanager
 def small(folder: Path, megabytes: int = 16) -> Iterator[Disk]:

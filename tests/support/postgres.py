@@ -61,6 +61,11 @@ class Cluster:
         """End it: `fast` as an operator would, `immediate` as a crash."""
         self._control("stop", "-w", "-m", how)
 
+    def own(self, path: Path) -> None:
+        """Let the server use a folder."""
+        if os.geteuid() == 0:
+            shutil.chown(path, "postgres")
+
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the server and each of its processes."""
         first = int((self.folder / "data" / "postmaster.pid").read_text().split()[0])

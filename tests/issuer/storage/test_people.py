@@ -77,7 +77,12 @@ async def test_a_consent_covers_what_was_agreed_to_and_nothing_else(store: Store
     scopes = (("a",), ("b", "a"), (), ("a", "c"))
     covered = await store.read(lambda tx: [tx.consents.covers(*agreed, scope) for scope in scopes])
     assert covered == [True, True, True, False]
-    others = [(*agreed[:place], "other", *agreed[place + 1 :]) for place in range(4)]
+    others = [
+        ("other", "client", "https://a.example/cb", "https://r.example"),
+        ("u-1", "other", "https://a.example/cb", "https://r.example"),
+        ("u-1", "client", "https://a.example/cb2", "https://r.example"),
+        ("u-1", "client", "https://a.example/cb", "https://other.example"),
+    ]
     assert not any(await store.read(lambda tx: [tx.consents.covers(*other, ("a",)) for other in others]))
     await store.write(lambda tx: tx.consents.add(*agreed, ("c",), NOW))
     assert not await store.read(lambda tx: tx.consents.covers(*agreed, ("a",)))

@@ -50,7 +50,8 @@ def copy(source: str, target: str, *, replace: bool = False) -> int:
         total = 0
         for table in tables:
             count = select(func.count()).select_from(table)
-            for rows in old.execution_options(stream_results=True).execute(select(table)).mappings().partitions(_BATCH):
+            found = old.execute(select(table), execution_options={"stream_results": True})
+            for rows in found.mappings().partitions(_BATCH):
                 new.execute(insert(table), [dict(row) for row in rows])
             there, here = old.scalar(count), new.scalar(count)
             if there != here:
