@@ -76,7 +76,7 @@ def test_the_next_key_signs_later(shell: Shell, options: tuple[str, ...], ahead:
         ("old.pem", b"", "old.pem: a key is named like"),
     ],
 )
-@pytest.mark.parametrize("command", [("key", "list"), ("key", "init"), ("token",), ("serve", "--port", "0")])
+@pytest.mark.parametrize("command", [("key", "list"), ("key", "init"), ("token",)])
 def test_a_bad_key_ends_every_start_and_stays_as_it_is(
     shell: Shell, command: tuple[str, ...], name: str, content: bytes, said: str
 ):
