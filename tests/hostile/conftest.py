@@ -11,6 +11,7 @@ import httpx
 import pytest
 from tests.hostile.internet import Site, World
 from tests.hostile.rows import NOT_TESTED, ROWS, in_force
+from tests.hostile.signer import Signer
 from tests.hostile.target import Target
 from tests.issuer.fetch.hosts import Authority
 from tests.support import oauth, servers
@@ -92,6 +93,12 @@ def server(issuer: Target) -> oauth.Client:
     resource = issuer.pair.mcp
     made = json.loads(issuer.command("client", "add", "Server", "--confidential", "--resource-server", resource))
     return oauth.Client(issuer.client, made["client_id"], secret=made["client_secret"])
+
+
+@pytest.fixture(scope="session")
+def signer(issuer: Target, tmp_path_factory: pytest.TempPathFactory) -> Signer:
+    """A machine that proves itself by signed assertions."""
+    return Signer.register(issuer, tmp_path_factory.mktemp("signer"))
 
 
 @pytest.fixture(scope="session", params=["issuer", "resource"])
