@@ -12,7 +12,7 @@ from tests.hostile import raw
 from tests.hostile.rows import row
 from tests.hostile.target import Target
 
-HEAD_LIMIT, BODY_LIMIT, SLACK = 10, 30, 1.5  # seconds
+HEAD_LIMIT, BODY_LIMIT, SLACK = 10, 30, 5  # seconds
 FORM = "POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/x-www-form-urlencoded\r\n"
 UNFINISHED_HEADS = {  # what is sent at once, and what every second
     "half a header": (b"GET /healthz HTTP/1.1\r\nHo", b""),
