@@ -7,6 +7,7 @@ import math
 from typing import Any, NoReturn
 
 _MOST_DIGITS = 40
+_MOST_LEVELS = 32
 
 
 def read_object(raw: bytes) -> dict[str, Any]:
@@ -22,6 +23,8 @@ def read_object(raw: bytes) -> dict[str, Any]:
             parse_int=_int,
             object_pairs_hook=_members,
         )
+        if _is_deep(value):
+            raise ValueError("nested too deeply")
         # Escapes may spell a lone surrogate, which no other program could be sent.
         json.dumps(value, ensure_ascii=False).encode("utf-8")
     except RecursionError:
@@ -29,6 +32,18 @@ def read_object(raw: bytes) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ValueError("not an object")
     return value
+
+
+def _is_deep(value: object) -> bool:
+    """Nested beyond _MOST_LEVELS: how deep Python itself reads differs from version to version."""
+    level = [value]
+    for _ in range(_MOST_LEVELS):
+        level = [
+            inner
+            for outer in level
+            for inner in (outer.values() if isinstance(outer, dict) else outer if isinstance(outer, list) else ())
+        ]
+    return bool(level)
 
 
 def _refuse(constant: str) -> NoReturn:
