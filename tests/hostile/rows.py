@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 FOLDER = Path(__file__).parent
-IN_FORCE = ("NET", "DEV", "LOG", "AUZ", "CON", "TOK", "REF", "RS", "MCP", "CIMD")
+IN_FORCE = ("NET", "DEV", "LOG", "AUZ", "CON", "TOK", "REF", "RS", "MCP", "CIMD", "REG", "RMG", "CLA", "INT")
 NOT_TESTED: dict[str, str] = {}  # id of a P0 row -> why no test can or need try it
 
 

@@ -135,8 +135,15 @@ NO_TIMES: list[Any] = [True, "1", [1], {}, None, 1.5, -1.5]
 @row("CLA-12")
 def test_times(signer: Signer) -> None:
     now = int(signer.issuer.now())
-    for name, good in (("nbf", now + 8), ("iat", now + 8), ("exp", now - 8), ("iat", GONE), ("exp", now + 300)):
-        signer.accepted(signer.token(**{name: good}))
+    right: list[dict[str, Any]] = [
+        {"nbf": now + 8},
+        {"iat": now + 8},
+        {"exp": now - 8},
+        {"iat": GONE},
+        {"exp": now + 300},
+    ]
+    for good in right:
+        signer.accepted(signer.token(**good))
     ends: list[Any] = [GONE, now - 61, 0, -1, now + 86_400, now + 365 * 86_400, 10**20, 10**38, str(now + 60)]
     starts: list[Any] = [now + 61, now + 10**6, 10**20, str(now)]
     for name, values in {"exp": ends, "nbf": starts, "iat": starts}.items():
@@ -158,17 +165,11 @@ def test_numbers_that_are_no_time(signer: Signer, name: str, number: str) -> Non
 
 
 @row("CLA-13")
-@pytest.mark.parametrize(
-    "claims",
-    [
-        *({"iss": value} for value in (GONE, None, "", "mcp-client", 1, [], "https://evil.test")),
-        *({"sub": value} for value in (GONE, None, "", "mcp-client", 1, [], {})),
-        *({"iss": value, "sub": value} for value in ("nobody", "mcp-client", "", 1, None, "a\0b", "x" * 3000, "dev")),
-    ],
-    ids=lambda value: str(value)[:40],
-)
-def test_iss_and_sub_are_the_client(signer: Signer, claims: dict[str, Any]) -> None:
-    signer.refused(signer.token(**claims))
+@pytest.mark.parametrize("value", [GONE, None, "", 1, [], {}, "mcp-client", "nobody", "dev", "a\0b", "x" * 3000])
+@pytest.mark.parametrize("names", [("iss",), ("sub",), ("iss", "sub")])
+def test_iss_and_sub_are_the_client(signer: Signer, names: tuple[str, ...], value: Any) -> None:
+    bent: dict[str, Any] = dict.fromkeys(names, value)
+    signer.refused(signer.token(**bent))
 
 
 @row("CLA-13")

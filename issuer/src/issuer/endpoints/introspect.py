@@ -79,7 +79,8 @@ def _refresh_token(token: str, client: Client, server: Server, tx: Transaction) 
     if refresh is None or family is None or family.client_id != client.id or family.revoked_at is not None:
         return {"active": False}
     expires_at = min(refresh.expires_at, family.expires_at)
-    if refresh.spent_at is not None or expires_at <= server.now():
+    user = tx.users.get(family.subject)
+    if refresh.spent_at is not None or expires_at <= server.now() or user is None or user.disabled:
         return {"active": False}
     return {
         "active": True,
