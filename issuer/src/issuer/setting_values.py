@@ -90,6 +90,14 @@ def is_postgres(database: str) -> bool:
 
 
 def database(place: str) -> str:
-    if "://" in place and not is_postgres(place):
+    if is_postgres(place):
+        from psycopg import ProgrammingError, conninfo  # here: it takes a tenth of a second to import
+
+        try:
+            conninfo.conninfo_to_dict(place)
+        except ProgrammingError:
+            # Its own text would repeat the URL, and the password with it.
+            raise ValueError("must be a URL as PostgreSQL reads it, with signs such as % in it encoded") from None
+    elif "://" in place:
         raise ValueError("must be the path of an SQLite file, or postgresql://user:password@host/database")
     return place

@@ -15,6 +15,7 @@ from tests.issuer.storage.examples import client
 from tests.support import disk
 from tests.support.postgres import Cluster
 
+from issuer import settings
 from issuer.setting_values import is_postgres
 from issuer.storage import inspection, schema
 from issuer.storage.schema import SchemaError
@@ -165,3 +166,13 @@ def test_only_urls_of_postgres_are_urls() -> None:
     assert is_postgres("postgresql://host/db")
     assert is_postgres("postgres://host/db")
     assert not is_postgres(".data/postgresql.db")
+
+
+@pytest.mark.parametrize(
+    "place", ["postgresql://u:hidden%zz@host/db", "postgresql://u:hidden@host/db?no=1", "mysql://u:hidden@host/db"]
+)
+def test_a_setting_that_names_no_database_is_refused_without_its_password(place: str) -> None:
+    with pytest.raises(settings.SettingsError, match="ISSUER_DATABASE must be") as refusal:
+        settings.load({"ISSUER_DATABASE": place})
+    assert "hidden" not in str(refusal.value)
+    assert "hidden" not in repr(settings.load({"ISSUER_DATABASE": "postgresql://u:hidden@host/db"}))

@@ -6,6 +6,7 @@ and `get` then `put` loses no change in between. What this level does not order 
 other writes and write different rows; the verbs see to it that whatever one may overturn for another, both write: to
 revoke all of a person, for instance, deletes their codes, one of which a redemption is spending. SERIALIZABLE would
 find such pairs by itself, but by pages, not rows: racing redemptions of different codes then mostly ran twice.
+What has to run again queues, so a row that everybody writes has its writers wait, not fail in turns.
 
 A thread keeps its connection and opens another when that is lost, so a request either gets one at once or learns at
 once that there is none; and the first request after PostgreSQL is back is answered. Whatever has not answered by the
@@ -19,7 +20,6 @@ import contextlib
 import contextvars
 import functools
 import os
-import random
 import re
 import socket
 import threading
@@ -39,6 +39,8 @@ from issuer.store import StoreUnavailable
 T = TypeVar("T")
 _DEADLINE = 5.0
 _WRITE = "BEGIN ISOLATION LEVEL REPEATABLE READ READ WRITE"
+_AGAIN = f"{_WRITE}; LOCK TABLE alembic_version IN SHARE UPDATE EXCLUSIVE MODE"
+"""Before its snapshot is taken, what runs again waits for all others that do: they would only fail one another."""
 _READ = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 _SETTINGS = (
     f"SET statement_timeout = {_DEADLINE * 1000:.0f}; SET idle_in_transaction_session_timeout = {_DEADLINE * 2000:.0f}"
@@ -88,6 +90,10 @@ class _Connection:
     def run(self, sql: str, **values: object) -> int:
         return self._execute(sql, values).rowcount
 
+    def close(self) -> None:
+        with contextlib.suppress(psycopg.Error):
+            self.raw.close()
+
     def cut(self) -> None:
         """From any thread: whoever waits for an answer on this connection gets an error now."""
         with contextlib.suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(self.raw.fileno())) as wire:
@@ -130,8 +136,7 @@ class PostgresStore:
         self._url = url
         self._most = most
         self._threads: ThreadPoolExecutor | None = None
-        self._mine = threading.local()
-        self._connections: set[_Connection] = set()
+        self._connections: dict[int, _Connection] = {}  # by thread
 
     async def open(self) -> None:
         self._threads = ThreadPoolExecutor(self._most, thread_name_prefix="postgres")
@@ -141,8 +146,8 @@ class PostgresStore:
         threads, self._threads = self._threads, None
         if threads is not None:
             await asyncio.to_thread(threads.shutdown, wait=True, cancel_futures=True)
-        for connection in self._connections:
-            connection.raw.close()
+        for connection in self._connections.values():
+            connection.close()
         self._connections.clear()
 
     async def check(self) -> None:
@@ -161,25 +166,31 @@ class PostgresStore:
         if self._threads is None:
             raise StoreUnavailable("the database is not open")
         loop, job = asyncio.get_running_loop(), _Job()
-        # Not cancelled with the request: a thread that nobody waits for any more must come free too.
-        loop.call_later(_DEADLINE + 0.5, job.cut)
+        timer = loop.call_later(_DEADLINE + 0.5, job.cut)
         run = contextvars.copy_context().run
-        return await loop.run_in_executor(self._threads, run, self._patiently, job, begin, work)
+        future = loop.run_in_executor(self._threads, run, self._patiently, job, begin, work)
+        try:
+            return await future
+        finally:
+            # Not when the request was cancelled: a thread that nobody waits for any more must come free too.
+            if not future.cancelled():
+                timer.cancel()
 
     def _patiently(self, job: _Job, begin: str, work: Callable[[Transaction], T]) -> T:
         while not job.late:
-            connection: _Connection | None = getattr(self._mine, "connection", None)
-            kept = connection is not None
-            connection = connection or self._connect(job)
+            connection = self._connections.get(threading.get_ident())
+            kept = connection is not None and not connection.raw.closed
+            if connection is None or not kept:
+                connection = self._connect(job)
             try:
                 with job.on(connection):
                     return _once(connection, begin, work)
             except (errors.SerializationFailure, errors.DeadlockDetected):
-                time.sleep(random.uniform(0.001, 0.02))  # noqa: S311 - spreads retries, guards nothing
+                begin = _AGAIN
             except psycopg.Error as error:
                 # A kept connection may have been lost long ago, with a restart of PostgreSQL.
                 stale = kept and connection.raw.broken
-                self._leave(connection)
+                connection.close()
                 if not stale:
                     raise StoreUnavailable(f"the database refused: {_plain(error)}", retry_after=5) from error
         raise StoreUnavailable("the database did not answer in time")
@@ -189,15 +200,8 @@ class PostgresStore:
             connection = _Connection(self._url, job.deadline - time.monotonic())
         except psycopg.Error as error:
             raise StoreUnavailable(f"the database cannot be reached: {_plain(error)}") from error
-        self._mine.connection = connection
-        self._connections.add(connection)
+        self._connections[threading.get_ident()] = connection
         return connection
-
-    def _leave(self, connection: _Connection) -> None:
-        self._connections.discard(connection)
-        del self._mine.connection
-        with contextlib.suppress(psycopg.Error):
-            connection.raw.close()
 
 
 def _once(connection: _Connection, begin: str, work: Callable[[Transaction], T]) -> T:
@@ -214,6 +218,7 @@ def _once(connection: _Connection, begin: str, work: Callable[[Transaction], T])
         raise  # rolled back by PostgreSQL
     except psycopg.Error as error:
         # It may have been committed: running it again could spend twice.
+        connection.close()
         raise StoreUnavailable(f"the database did not confirm: {_plain(error)}", retry_after=5) from error
     return result
 

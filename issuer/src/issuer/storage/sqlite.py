@@ -13,7 +13,6 @@ import errno
 import os
 import random
 import sqlite3
-import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -28,11 +27,17 @@ _DEADLINE = 5.0
 _BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 
 
+class _Busy(Exception):
+    """Another connection has the lock; nothing was done."""
+
+
 class _Connection:
     def __init__(self, raw: sqlite3.Connection) -> None:
         self.raw = raw
         self._execute = raw.execute
         self.transaction = Transaction(self)
+        self.turns = asyncio.Lock()
+        """Held by the one who tries for a lock again; whoever comes later waits behind, in order."""
 
     def one(self, sql: str, **values: object) -> Row | None:
         check_storable(values.values())
@@ -95,38 +100,47 @@ class SQLiteStore:
     def _sweep(self, now: int, most: int) -> int:
         try:
             connection = self._connect(patience=_DEADLINE)
-            with closing(connection.raw):
-                return _once(connection, "BEGIN IMMEDIATE", lambda transaction: transaction.sweep(now, most))
         except sqlite3.Error as error:
-            raise StoreUnavailable(f"the database refused: {error}", retry_after=5) from error
+            raise StoreUnavailable(f"the database cannot be opened: {error}") from error
+        with closing(connection.raw):
+            try:
+                return _once(connection, "BEGIN IMMEDIATE", lambda transaction: transaction.sweep(now, most))
+            except _Busy as error:
+                raise StoreUnavailable("the database stayed locked") from error
 
     async def _patiently(self, connection: _Connection | None, begin: str, work: Callable[[Transaction], T]) -> T:
         if connection is None:
             raise StoreUnavailable("the database is not open")
-        deadline = time.monotonic() + _DEADLINE
-        while True:
-            try:
+        if not connection.turns.locked():
+            with contextlib.suppress(_Busy):
                 return _once(connection, begin, work)
-            except sqlite3.Error as error:
-                if getattr(error, "sqlite_errorcode", 0) & 0xFF not in _BUSY:
-                    raise StoreUnavailable(f"the database refused: {error}", retry_after=5) from error
-                if time.monotonic() > deadline:
-                    raise StoreUnavailable("the database stayed locked") from error
-            await asyncio.sleep(random.uniform(0.001, 0.02))  # noqa: S311 - spreads retries, guards nothing
+        try:
+            async with asyncio.timeout(_DEADLINE), connection.turns:
+                while True:
+                    with contextlib.suppress(_Busy):
+                        return _once(connection, begin, work)
+                    await asyncio.sleep(random.uniform(0.0005, 0.005))  # noqa: S311 - spreads retries, guards nothing
+        except TimeoutError:
+            raise StoreUnavailable("the database stayed locked") from None
 
 
 def _once(connection: _Connection, begin: str, work: Callable[[Transaction], T]) -> T:
     raw = connection.raw
-    raw.execute(begin)
     try:
-        result = work(connection.transaction)
-        raw.execute("COMMIT")
-        return result
-    except BaseException:
-        # A full disk may have rolled back already.
-        if raw.in_transaction:
-            raw.execute("ROLLBACK")
-        raise
+        raw.execute(begin)
+        try:
+            result = work(connection.transaction)
+            raw.execute("COMMIT")
+            return result
+        except BaseException:
+            # A full disk may have rolled back already.
+            if raw.in_transaction:
+                raw.execute("ROLLBACK")
+            raise
+    except sqlite3.Error as error:
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF in _BUSY:
+            raise _Busy from error
+        raise StoreUnavailable(f"the database refused: {error}", retry_after=5) from error
 
 
 def private_file(path: str) -> None:
