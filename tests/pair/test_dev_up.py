@@ -64,9 +64,9 @@ def services(process: Started) -> dict[str, psutil.Process]:
     """The processes of issuer and resource."""
     found = {}
     for child in psutil.Process(process.pid).children(recursive=True):
-        for name in ("mcp-issuer", "mcp-resource"):
-            if any(part.endswith(name) for part in child.cmdline()):
-                found[name] = child
+        with contextlib.suppress(psutil.NoSuchProcess):  # what waited for both to be ready ends about now
+            words = child.cmdline()
+            found |= {name: child for name in ("mcp-issuer", "mcp-resource") if any(w.endswith(name) for w in words)}
     return found
 
 
