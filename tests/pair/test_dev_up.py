@@ -62,7 +62,7 @@ def read_until(process: Started, words: str) -> str:
 
 def services(process: Started) -> dict[str, psutil.Process]:
     """The processes of issuer and resource."""
-    found = {}
+    found: dict[str, psutil.Process] = {}
     for child in psutil.Process(process.pid).children(recursive=True):
         with contextlib.suppress(psutil.NoSuchProcess):  # what waited for both to be ready ends about now
             words = child.cmdline()
