@@ -12,13 +12,12 @@ import pytest
 from tests.hostile.internet import Site, World
 from tests.hostile.rows import NOT_TESTED, ROWS, in_force
 from tests.hostile.signer import Signer
-from tests.hostile.target import Target
+from tests.hostile.target import Target, targets
 from tests.issuer.fetch.hosts import Authority
 from tests.support import oauth, servers
 from tests.support.machine import ROOT
 
 EVIDENCE = ROOT / "evidence.json"
-targets: list[Target] = []
 outcomes: dict[str, dict[str, str]] = defaultdict(dict)
 figures: dict[str, dict[str, object]] = defaultdict(dict)  # what tests measured: pytest's record_property
 

@@ -12,9 +12,8 @@ import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.hostile import conftest
 from tests.hostile.rows import row
-from tests.hostile.target import Target
+from tests.hostile.target import Target, targets
 from tests.hostile.test_net import HELD
 from tests.support import servers
 from tests.support.machine import ROOT
@@ -50,7 +49,7 @@ def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
     with servers.running("issuer", folder, command=command, **settings) as service:
         pair = servers.Pair("processes", service.origin, "", folder / "keys", {"issuer": service})
         target = Target(pair, service, works)
-        conftest.targets.append(target)
+        targets.append(target)
         yield target
 
 
