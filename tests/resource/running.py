@@ -106,7 +106,7 @@ def serving(issuer: StandIn, target: str | None = None, **settings: Any) -> Iter
     """The resource with these settings, for tokens of `issuer`."""
     port = free_port()
     origin = f"http://127.0.0.1:{port}"
-    app = create_app(load({}, **{"ISSUER": issuer.origin, "BASE_URL": origin, **settings}), target)
+    app = create_app(load({}, **{"ISSUER": issuer.name, "BASE_URL": origin, **settings}), target)
     with listening(app, port):
         yield Running(origin, issuer, app)
 

@@ -62,7 +62,7 @@ def sign(key: Key, payload: dict[str, Any] | bytes, **header: Any) -> str:
 class StandIn:
     """An issuer on a port of its own. `answers` maps a path to (status, headers, body); change it as you like.
 
-    asked: every path asked for, in order. delay: seconds before each answer.
+    name: its identifier, as tokens bear it. asked: every path asked for, in order. delay: seconds before each answer.
     """
 
     def __init__(self) -> None:
@@ -95,10 +95,17 @@ class StandIn:
         self.port = self._server.server_port
         self.origin = f"http://127.0.0.1:{self.port}"
         self.answers: dict[str, tuple[int, dict[str, str], bytes]] = {}
-        metadata = {"issuer": self.origin, "jwks_uri": f"{self.origin}/jwks", "scopes_supported": ["mcp:tools"]}
-        self.serve("/.well-known/oauth-authorization-server", metadata)
+        self.call("", "/.well-known/oauth-authorization-server")
         self.publish(self.key)
         self._run()
+
+    def call(self, path: str, *metadata: str) -> None:
+        """Be the issuer that is named by the origin and `path`, with its metadata at these addresses alone."""
+        self.name = self.origin + path
+        self.answers = {known: answer for known, answer in self.answers.items() if "well-known" not in known}
+        for address in metadata:
+            document = {"issuer": self.name, "jwks_uri": f"{self.origin}/jwks", "scopes_supported": ["mcp:tools"]}
+            self.serve(address, document)
 
     def serve(self, path: str, document: Any, status: int = 200, **headers: str) -> None:
         self.answers[path] = (
@@ -112,7 +119,7 @@ class StandIn:
         self.serve("/jwks", {"keys": [public(key) for key in keys]})
 
     def token(self, key: Key | None = None, header: dict[str, Any] | None = None, **changes: Any) -> str:
-        return sign(key or self.key, claims(self.origin, self.audience, **changes), **(header or {}))
+        return sign(key or self.key, claims(self.name, self.audience, **changes), **(header or {}))
 
     def down(self) -> None:
         self._server.shutdown()

@@ -243,7 +243,7 @@ class TestGuard:
     def test_nonsense_is_refused(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("RESOURCE_TRANSPORT", "nonsense")
         guard(FastAPI(), FastMCP("x"), issuer="https://issuer.example", base_url="https://mcp.example")
-        for bad in ({"issuer": "https://x/"}, {"base_url": "x"}, {"nonsense": 1}, {"transport": "x"}):
+        for bad in ({"issuer": "http://x"}, {"base_url": "x"}, {"nonsense": 1}, {"transport": "x"}):
             arguments: dict[str, Any] = {"issuer": "https://i.example", "base_url": "https://m.example", **bad}
             with pytest.raises(SettingsError):
                 guard(FastAPI(), FastMCP("x"), **arguments)

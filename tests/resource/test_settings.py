@@ -12,8 +12,6 @@ from tests.support.servers import clean_environment
 from resource_server.settings import Settings, SettingsError, load
 
 BAD: dict[str, dict[str, str]] = {
-    "a slash": {"ISSUER": "http://127.0.0.1:9000/"},
-    "a slash after a path": {"ISSUER": "https://issuer.example/tenant/"},
     "a query": {"ISSUER": "https://issuer.example?x=secret"},
     "a fragment": {"ISSUER": "https://issuer.example#secret"},
     "user information": {"ISSUER": "https://user:secret@issuer.example"},
@@ -77,11 +75,6 @@ def test_in_production() -> None:
     assert not settings.docs
     assert settings.allowed_hosts == {"mcp.example", "inner:8000", "other"}
     assert settings.resource == "https://mcp.example/mcp"
-
-
-def test_another_issuers_name_may_end_with_a_slash() -> None:
-    name = "https://tenant.example/"
-    assert name == load({"ISSUER": name, "RESOURCE_TOKEN_PROFILE": "jwt"}).ISSUER
 
 
 def test_flags_come_before_the_environment() -> None:

@@ -81,13 +81,18 @@ async def _body(url: str, response: httpx.Response) -> bytes:
 
 
 def metadata_urls(issuer: str) -> list[str]:
-    """Where an issuer's metadata may be: RFC 8414 §3.1 (path inserted), then OIDC Discovery §4 (path appended)."""
+    """Where an issuer's metadata may be: RFC 8414 §3.1 and §5 (path inserted), OIDC Discovery §4 (path appended).
+
+    A slash at the issuer's end is part of its name and of no address (both sections).
+    """
     parts = urlsplit(issuer)
-    origin, path = f"{parts.scheme}://{parts.netloc}", parts.path.rstrip("/")
-    return [
+    origin, path = f"{parts.scheme}://{parts.netloc}", parts.path.removesuffix("/")
+    found = (
         f"{origin}/.well-known/oauth-authorization-server{path}",
+        f"{origin}/.well-known/openid-configuration{path}",
         f"{origin}{path}/.well-known/openid-configuration",
-    ]
+    )
+    return list(dict.fromkeys(found))
 
 
 async def issuer_metadata(fetcher: Fetcher, issuer: str) -> dict[str, Any]:
@@ -101,7 +106,8 @@ async def issuer_metadata(fetcher: Fetcher, issuer: str) -> dict[str, Any]:
             continue
         if isinstance(found, dict) and found.get("issuer") == issuer:
             return found
-        why = f"{url} does not name the ISSUER of the settings as its issuer; both must be the same, byte for byte"
+        named = found.get("issuer") if isinstance(found, dict) else None
+        why = f"{url} names the issuer {named!r}, ISSUER is {issuer!r}: both must be the same, byte for byte"
     raise FetchFailed(why)
 
 

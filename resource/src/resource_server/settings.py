@@ -110,11 +110,6 @@ class Settings(BaseModel):
 
     @model_validator(mode="after")
     def _make_sense(self) -> Settings:
-        if self.ISSUER.endswith("/") and self.RESOURCE_TOKEN_PROFILE == "rfc9068":
-            raise ValueError(
-                "ISSUER must not end with a slash: it is compared byte for byte "
-                "(another issuer's name that does end so needs RESOURCE_TOKEN_PROFILE=jwt)"
-            )
         if self.RESOURCE_INTROSPECT and not (self.RESOURCE_CLIENT_ID and self.RESOURCE_CLIENT_SECRET):
             raise ValueError("RESOURCE_INTROSPECT needs RESOURCE_CLIENT_ID and RESOURCE_CLIENT_SECRET")
         if self.AUDIENCE is not None and not self.AUDIENCE.isprintable():

@@ -1,0 +1,103 @@
+"""Somebody else's issuer: names that end in a slash or have a path, metadata and tokens as well-known products have."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from tests.resource import stand_in
+from tests.resource.running import Running, result, serving
+from tests.resource.stand_in import StandIn
+
+from resource_server.fetch import metadata_urls
+
+OAUTH, OPENID = "/.well-known/oauth-authorization-server", "/.well-known/openid-configuration"
+# A tenant of Auth0, of Authentik, of Keycloak and of Microsoft Entra ID: the path of its name, and its metadata
+NAMES: dict[str, tuple[str, str]] = {
+    "a slash": ("/", OPENID),
+    "a slash, RFC 8414": ("/", OAUTH),
+    "a path and a slash": ("/application/o/demo/", f"/application/o/demo{OPENID}"),
+    "a path": ("/realms/demo", f"/realms/demo{OPENID}"),
+    "a path, RFC 8414": ("/realms/demo", f"{OAUTH}/realms/demo"),
+    "a path, OpenID inserted": ("/realms/demo", f"{OPENID}/realms/demo"),
+    "a version": ("/8e4f0a52-tenant/v2.0", f"/8e4f0a52-tenant/v2.0{OPENID}"),
+}
+
+
+@pytest.fixture
+def issuer() -> Iterator[StandIn]:
+    with stand_in.stand_in() as started:
+        yield started
+
+
+def status(server: Running, token: str) -> int:
+    return server.modern("tools/list", token).status_code
+
+
+@pytest.mark.parametrize(("path", "metadata"), NAMES.values(), ids=NAMES)
+def test_its_name_is_taken_byte_for_byte(issuer: StandIn, path: str, metadata: str) -> None:
+    issuer.call(path, metadata)
+    with serving(issuer) as server:
+        told = httpx.get(f"{server.origin}/.well-known/oauth-protected-resource/mcp").json()
+        assert told["authorization_servers"] == [issuer.origin + path]
+        assert status(server, server.token()) == 200
+        another = issuer.name.removesuffix("/") if path.endswith("/") else f"{issuer.name}/"
+        assert status(server, server.token(iss=another)) == 401
+
+
+@pytest.mark.parametrize(("ours", "theirs"), [("", "/"), ("/", "")])
+def test_a_slash_too_many_or_too_few_is_no_match(issuer: StandIn, ours: str, theirs: str) -> None:
+    issuer.call(theirs, OAUTH, OPENID)
+    with serving(issuer, ISSUER=issuer.origin + ours) as server:
+        assert status(server, server.token(iss=issuer.origin + ours)) == 503
+
+
+def test_where_its_metadata_is_looked_for() -> None:
+    """RFC 8414 §3.1: a slash at the end goes before the path is moved."""
+    for name in "https://a.example", "https://a.example/":
+        assert metadata_urls(name) == [f"https://a.example{OAUTH}", f"https://a.example{OPENID}"]
+    for name in "https://a.example/t/x", "https://a.example/t/x/":
+        inserted = [f"https://a.example{OAUTH}/t/x", f"https://a.example{OPENID}/t/x"]
+        assert metadata_urls(name) == [*inserted, f"https://a.example/t/x{OPENID}"]
+
+
+def test_tokens_as_auth0_mints_them(issuer: StandIn) -> None:
+    """Both of its profiles, with a second audience for UserInfo."""
+    issuer.call("/", OPENID)
+    issuer.serve("/jwks", {"keys": [stand_in.public(issuer.key, x5t="c29tZQ", x5c=["MIIC"])]})
+    with serving(issuer) as server:
+        audience = [server.mcp, f"{issuer.origin}/userinfo"]
+        standard = server.token(aud=audience, sub="auth0|12")
+        assert status(server, standard) == 200
+        usual = {"azp": "client-1", "client_id": ..., "jti": ..., "gty": "client-credentials", "aud": audience}
+        assert status(server, server.token(header={"typ": "JWT"}, **usual)) == 401
+    with serving(issuer, RESOURCE_TOKEN_PROFILE="jwt") as server:
+        usual["aud"] = [server.mcp, f"{issuer.origin}/userinfo"]
+        answer = server.modern("tools/call", server.token(header={"typ": "JWT"}, **usual), name="whoami", arguments={})
+        assert result(answer)["structuredContent"]["client_id"] == "client-1"
+        id_token = {"aud": "client-1", "nonce": "n", "scope": ...}
+        assert status(server, server.token(header={"typ": "JWT"}, **id_token)) == 401
+
+
+def test_tokens_as_entra_mints_them(issuer: StandIn) -> None:
+    """The audience is an application's id, `scp` holds the scopes, and keys do not name their algorithm."""
+    tenant, application = "8e4f0a52-tenant", "11112222-bbbb-3333-cccc-4444dddd5555"
+    issuer.call(f"/{tenant}/v2.0", f"/{tenant}/v2.0{OPENID}")
+    issuer.serve("/jwks", {"keys": [stand_in.public(issuer.key, alg=None, x5c=["MIIC"], issuer=issuer.name)]})
+    settings = {"AUDIENCE": application, "RESOURCE_TOKEN_PROFILE": "jwt", "RESOURCE_SCOPES": "access_as_user"}
+    theirs = {
+        "aud": application,
+        "azp": "client-1",
+        "nbf": int(time.time()),
+        "oid": "0000",
+        "scp": "access_as_user",
+        "tid": tenant,
+        "ver": "2.0",
+        **dict.fromkeys(("client_id", "jti", "scope"), ...),
+    }
+    with serving(issuer, **settings) as server:
+        assert status(server, server.token(header={"typ": "JWT"}, **theirs)) == 200
+        assert status(server, server.token(header={"typ": "JWT"}, **{**theirs, "scp": "User.Read"})) == 403
+        assert status(server, server.token(header={"typ": "JWT"}, **{**theirs, "aud": "another"})) == 401
