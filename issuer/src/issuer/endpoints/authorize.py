@@ -8,14 +8,13 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
-from issuer.errors import InvalidRequest
 from issuer.protocol import authorization, pkce
 from issuer.protocol.scope import OPENID
 from issuer.server import server_of
 from issuer.settings import Settings
-from issuer.web.form import parse, read_form
+from issuer.web.form import read_form
 from issuer.web.interaction import proceed
-from issuer.web.page_error import PageError
+from issuer.web.page_query import read_query
 
 router = APIRouter(tags=["authorization"])
 PATH = "/authorize"
@@ -42,17 +41,7 @@ def metadata(settings: Settings) -> dict[str, Any]:
 @router.get(PATH)
 async def authorize(request: Request) -> Response:
     """Ask the person: a page to sign in or to consent, or the redirect back with a code or an error."""
-    server = server_of(request)
-    try:
-        form = parse(request.scope["query_string"])
-    except InvalidRequest as error:
-        raise PageError(
-            400,
-            "The request cannot be read",
-            error.description[:1].upper() + error.description[1:] + ".",
-            "Go back to the program that sent you here and connect again.",
-        ) from None
-    return await proceed(request, server, form, fresh=False)
+    return await proceed(request, server_of(request), read_query(request), fresh=False)
 
 
 @router.post(PATH)

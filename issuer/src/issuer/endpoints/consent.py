@@ -16,9 +16,10 @@ from issuer.server import Server, server_of
 from issuer.settings import Settings
 from issuer.store import Transaction
 from issuer.web import browser, known_client, pages
-from issuer.web.form import Form, parse, read_form
+from issuer.web.form import Form, read_form
 from issuer.web.interaction import Refused, code_for, look, proceed
 from issuer.web.page_error import start_again
+from issuer.web.page_query import read_query
 from issuer.web.passage import Passage, resume
 from issuer.web.redirect import Redirect
 
@@ -36,7 +37,7 @@ def metadata(settings: Settings) -> dict[str, Any]:
 async def after_login(request: Request) -> Response:
     """Where a login leads: the request is taken up again by the person who has just signed in for it."""
     server = server_of(request)
-    passage = resume(request, server, parse(request.scope["query_string"]).get("transaction"), "consent")
+    passage = resume(request, server, read_query(request).get("transaction"), "consent")
     return await proceed(request, server, passage.form(), fresh=passage.fresh)
 
 

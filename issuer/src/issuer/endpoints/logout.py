@@ -14,7 +14,8 @@ from issuer.settings import Settings
 from issuer.store import Transaction
 from issuer.tokens import ID
 from issuer.web import browser, pages, session
-from issuer.web.form import Form, parse, read_form
+from issuer.web.form import Form, read_form
+from issuer.web.page_query import read_query
 from issuer.web.passage import Begin, resume
 
 router = APIRouter(include_in_schema=False)
@@ -28,7 +29,7 @@ def metadata(settings: Settings) -> dict[str, Any]:
 @router.get(PATH)
 async def ask(request: Request) -> Response:
     """The question whether to sign out; another site that merely loads this address ends nothing."""
-    return await _ask(request, parse(request.scope["query_string"]))
+    return await _ask(request, read_query(request))
 
 
 @router.post(PATH)

@@ -50,6 +50,9 @@ class Passage:
             raise start_again()
 
 
+_FIELDS = {field.name for field in dataclasses.fields(Passage)}
+
+
 class Begin:
     """Begins a passage in this browser, and gives the browser its cookie when it has none."""
 
@@ -82,8 +85,8 @@ class Begin:
 def resume(request: Request, server: Server, sealed: str | None, *kinds: Kind) -> Passage:
     """The passage a page sent back, if it was made for this browser, sign-in and step, in the last ten minutes."""
     content: dict[str, Any] | None = unseal(server.secret, sealed) if sealed else None
-    if content is None or content.get("kind") not in kinds:
-        raise start_again()
+    if content is None or content.keys() != _FIELDS or content["kind"] not in kinds:
+        raise start_again()  # other fields: a replica of another version made it
     passage = Passage(**{**content, "request": tuple((name, value) for name, value in content["request"])})
     # abs: a page may come back to a replica whose clock is a little behind.
     late = abs(server.now() - passage.began_at) > _SECONDS
