@@ -20,7 +20,12 @@ def main() -> None:
     loaded = settings.load()
     log.configure(loaded.ISSUER_LOG_LEVEL, loaded.ISSUER_LOG_FORMAT)
     schema.upgrade(loaded.ISSUER_DATABASE)
-    wire.serve(app.create_app(loaded, now), host=loaded.ISSUER_HOST, port=loaded.ISSUER_PORT)
+    wire.serve(
+        app.create_app(loaded, now),
+        host=loaded.ISSUER_HOST,
+        port=loaded.ISSUER_PORT,
+        drain=loaded.ISSUER_DRAIN_SECONDS,
+    )
 
 
 if __name__ == "__main__":

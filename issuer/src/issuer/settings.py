@@ -58,6 +58,9 @@ class Settings(BaseModel):
     )
     ISSUER_HOST: str = Field("127.0.0.1", description="The address to listen on")
     ISSUER_PORT: int = Field(9000, ge=0, le=65535, description="The port to listen on")
+    ISSUER_DRAIN_SECONDS: int = Field(
+        0, ge=0, le=300, description="After SIGTERM: not ready, but answering, so long; for replicas behind a balancer"
+    )
     ISSUER_LOG_LEVEL: Literal["trace", "debug", "info", "warning", "error"] = Field(
         "info", description="How much is logged"
     )

@@ -44,7 +44,7 @@ def run_serve(arguments: argparse.Namespace) -> None:
 
     app = create_app(loaded, arguments.server)
     log.configure(loaded.RESOURCE_LOG_LEVEL, loaded.RESOURCE_LOG_FORMAT)
-    wire.serve(app, host=loaded.RESOURCE_HOST, port=loaded.RESOURCE_PORT)
+    wire.serve(app, host=loaded.RESOURCE_HOST, port=loaded.RESOURCE_PORT, drain=loaded.RESOURCE_DRAIN_SECONDS)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -50,6 +50,9 @@ class Settings(BaseModel):
     RESOURCE_TRANSPORT: Literal["http", "sse", "both"] = Field(
         "both", description="Streamable HTTP at /mcp, the deprecated HTTP+SSE at /mcp/sse, or both"
     )
+    RESOURCE_DRAIN_SECONDS: int = Field(
+        0, ge=0, le=300, description="After SIGTERM: not ready, but answering, so long; for replicas behind a balancer"
+    )
     RESOURCE_LOG_LEVEL: Literal["trace", "debug", "info", "warning", "error"] = Field(
         "info", description="How much is logged"
     )
@@ -82,6 +85,9 @@ class Settings(BaseModel):
         (), description="Addresses of proxies whose X-Forwarded-For is believed"
     )
     RESOURCE_DOCS: bool | None = Field(None, description="Serve /docs; default: when BASE_URL is a loopback origin")
+    RESOURCE_METRICS: bool | None = Field(
+        None, description="Serve /metrics for Prometheus; default: when BASE_URL is a loopback origin"
+    )
 
     RESOURCE_INTROSPECT: Words = Field(
         (), description="Patterns of what the issuer is asked about at every call (RFC 7662): revocation counts at once"
@@ -132,6 +138,10 @@ class Settings(BaseModel):
     @property
     def docs(self) -> bool:
         return self.loopback if self.RESOURCE_DOCS is None else self.RESOURCE_DOCS
+
+    @property
+    def metrics(self) -> bool:
+        return self.loopback if self.RESOURCE_METRICS is None else self.RESOURCE_METRICS
 
     @property
     def allowed_hosts(self) -> frozenset[str]:

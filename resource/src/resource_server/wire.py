@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import errno
 import signal
@@ -10,13 +11,58 @@ import sys
 
 import uvicorn
 from loguru import logger
-from starlette.types import ASGIApp
+from starlette.datastructures import MutableHeaders
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .connection import Protocol
 
 
+class Leaving:
+    """`app` until the process is to end. From then on `/readyz` says so, and each answer is its connection's last.
+
+    Whoever balances between replicas so sends nothing more here before this one stops to listen, and no request
+    is lost on a connection that is closed just when it is used again (RFC 9112 §9.6).
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self.leaving = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if not self.leaving or scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def send_last(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message)["Connection"] = "close"
+            await send(message)
+
+        answer = self._app
+        if scope["path"] == "/readyz":
+            body = {"error": "temporarily_unavailable", "error_description": "This replica is about to end."}
+            answer = JSONResponse(body, 503, {"Retry-After": "1", "Cache-Control": "no-store"})
+        await answer(scope, receive, send_last)
+
+
 class Server(uvicorn.Server):
-    """Says where it listens once it does."""
+    """Says where it listens once it does. Told to end, it leaves for `drain` seconds before it stops to listen."""
+
+    def __init__(self, config: uvicorn.Config, leaving: Leaving, drain: float) -> None:
+        super().__init__(config)
+        self._leaving, self._drain = leaving, drain
+
+    async def main_loop(self) -> None:
+        await super().main_loop()
+        self._leaving.leaving = True
+        if self._drain:
+            logger.info("Told to end: not ready any more, and listening for another {:g} s", self._drain)
+        for tick in range(round(self._drain * 10)):
+            if self.force_exit:  # a second Ctrl-C
+                break
+            await self.on_tick(tick)  # keeps the Date of answers right
+            await asyncio.sleep(0.1)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -47,10 +93,12 @@ def listen(host: str, port: int) -> list[socket.socket]:
     return sockets
 
 
-def serve(app: ASGIApp, *, host: str, port: int, grace: int = 5) -> None:
-    """Run `app` until SIGTERM or Ctrl-C; requests under way then get `grace` seconds."""
+def serve(app: ASGIApp, *, host: str, port: int, drain: float = 0, grace: int = 5) -> None:
+    """Run `app` until SIGTERM or Ctrl-C. It then goes on for `drain` seconds, telling all who ask that it will end,
+    and stops to listen; requests under way get `grace` seconds more."""
+    leaving = Leaving(app)
     config = uvicorn.Config(
-        app,
+        leaving,
         http=Protocol,
         ws="none",
         log_config=None,
@@ -63,4 +111,4 @@ def serve(app: ASGIApp, *, host: str, port: int, grace: int = 5) -> None:
     # uvicorn raises the signal again when done, which would end the process before the caller's clean-up.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with contextlib.suppress(KeyboardInterrupt):
-        Server(config).run(listen(host, port))
+        Server(config, leaving, drain).run(listen(host, port))

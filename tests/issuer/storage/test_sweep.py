@@ -9,6 +9,7 @@ import pytest
 from tests.issuer.storage.conftest import build
 from tests.issuer.storage.examples import NOW, client, code, family, refresh_token, session
 
+from issuer import sweep
 from issuer.model import Document
 from issuer.store import Store, Transaction
 
@@ -41,20 +42,20 @@ async def test_a_row_is_there_to_its_last_second_and_then_goes(store: Store) -> 
     await store.write(seed)
     assert await store.sweep(NOW, 100) == 0
     assert set((await store.write(living)).values()) == {True}
-    assert await store.sweep(NOW + 1, 100) == 6
+    assert await store.sweep(NOW + 1, 100) == 4
     left = await store.write(living)
-    # A spent code stays for a day, so that its replay is known as one.
-    assert [name for name, there in left.items() if there] == ["code"]
-    assert await store.sweep(NOW + DAY, 100) == 1  # the `once` that was asked about
-    assert await store.sweep(NOW + DAY + 1, 100) == 1
-    assert not (await store.write(living))["code"]
+    # What was spent or denied stays for a day, so that its replay is known as one, and a clock set back undoes nothing.
+    assert [name for name, there in left.items() if there] == ["code", "once", "denied"]
+    assert await store.sweep(NOW + DAY, 100) == 0
+    assert await store.sweep(NOW + DAY + 1, 100) == 3
+    assert not any((await store.write(living)).values())
 
 
 async def test_a_batch_has_no_more_than_asked_for_and_the_rest_follows(store: Store) -> None:
     def work(tx: Transaction) -> None:
         tx.families.add(family(expires_at=NOW))
         for number in range(25):
-            tx.once.spend(f"dead {number}", NOW - 1)
+            tx.once.spend(f"dead {number}", NOW - DAY - 1)
             tx.once.spend(f"live {number}", NOW + 1)
             tx.refresh_tokens.add(refresh_token(str(number), expires_at=NOW - 1, spent_at=None))
 
@@ -157,7 +158,7 @@ async def test_replicas_sweep_and_write_at_the_same_time(store: Store, database:
 
     def dead(tx: Transaction) -> None:
         for number in range(600):
-            tx.once.spend(f"dead {number}", NOW - 1)
+            tx.once.spend(f"dead {number}", NOW - DAY - 1)
 
     def live(number: int) -> Awaitable[bool]:
         return store.write(lambda tx: tx.once.spend(f"live {number}", NOW + 1))
@@ -176,3 +177,18 @@ async def test_replicas_sweep_and_write_at_the_same_time(store: Store, database:
     assert sum(swept) == 600
     assert all(written)
     assert not any(await store.write(lambda tx: [tx.once.spend(f"live {n}", NOW) for n in range(100)]))
+
+
+def test_a_clock_that_was_set_is_not_believed_for_an_hour() -> None:
+    moment, ahead = 100.0, NOW
+    clock = sweep.Clock(lambda: int(moment) + ahead, lambda: moment)
+    assert clock.believed()
+    for step in (10 * 365 * DAY, -10 * 365 * DAY, -HOUR):
+        ahead += step
+        assert not clock.believed()
+        moment += HOUR - 1
+        assert not clock.believed()
+        moment += 1
+        assert clock.believed()
+    ahead += 59  # as the network's time does
+    assert clock.believed()

@@ -22,4 +22,4 @@ def run(arguments: argparse.Namespace) -> None:
     loaded = settings.load(ISSUER_HOST=arguments.host, ISSUER_PORT=arguments.port, ISSUER_LOG_LEVEL=arguments.log_level)
     log.configure(loaded.ISSUER_LOG_LEVEL, loaded.ISSUER_LOG_FORMAT)
     schema.upgrade(loaded.ISSUER_DATABASE)
-    wire.serve(create_app(loaded), host=loaded.ISSUER_HOST, port=loaded.ISSUER_PORT)
+    wire.serve(create_app(loaded), host=loaded.ISSUER_HOST, port=loaded.ISSUER_PORT, drain=loaded.ISSUER_DRAIN_SECONDS)

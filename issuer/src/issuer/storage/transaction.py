@@ -10,7 +10,8 @@ from issuer.storage.documents import Documents
 from issuer.storage.families import Families, RefreshTokens
 from issuer.storage.people import Consents, Sessions, Users
 
-# Each table with the condition under which a row may go, in an order that keeps references whole.
+# Each table with the condition under which a row may go, in an order that keeps references whole. What says that
+# something was used or revoked stays for a day more: a clock that was ahead and is set back must not undo it.
 _SWEEPS = (
     ("codes", "digest", "expires_at < :now - 86400"),
     ("refresh_tokens", "digest", "expires_at < :now"),
@@ -29,9 +30,9 @@ _SWEEPS = (
         " AND NOT EXISTS (SELECT 1 FROM families WHERE families.client_id = clients.id AND revoked_at IS NULL)",
     ),
     ("sessions", "digest", "expires_at < :now"),
-    ("once", "key", "expires_at < :now"),
+    ("once", "key", "expires_at < :now - 86400"),
     ("limits", "key", "ends_at < :now"),
-    ("denied", "jti", "expires_at < :now"),
+    ("denied", "jti", "expires_at < :now - 86400"),
 )
 
 
