@@ -147,6 +147,7 @@ _LIST = (
     Requirement("rfc9110-7.4", "A request for another host is 421.", "issuer/guard.py"),
     Requirement("rfc9110-7.8", "An Upgrade that is not understood is ignored, its body kept.", "issuer/connection.py"),
     Requirement("rfc9112-3.2", "No Host, or two, is 400.", "issuer/connection.py"),
+    Requirement("rfc9112-5.1", "Blanks around a header's value are no part of it.", "issuer/connection.py"),
     Requirement("rfc9112-6.3", "Ambiguous framing is 400 and ends the connection.", "issuer/connection.py"),
     Requirement("rfc9112-9.6", "A refused client can read the answer before the connection ends.", "issuer/connection.py"),
 )  # fmt: skip

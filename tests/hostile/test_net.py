@@ -86,6 +86,13 @@ def test_absolute_form_for_this_very_host_is_served(either: Target) -> None:
     assert either.raw(sent.encode(), expect={200}).body == b'{"status":"ok"}'
 
 
+@requirement("rfc9112-5.1")
+@pytest.mark.parametrize("blanks", ["", " ", "  ", " \t"])
+def test_blanks_around_a_header_are_no_part_of_it(either: Target, blanks: str) -> None:
+    sent = f"GET /.well-known/x HTTP/1.1\r\nHost:{blanks}{either.host}{blanks}\r\n\r\n"
+    either.raw(sent.encode(), expect={404})
+
+
 @row("NET-04")
 def test_trailers_do_not_become_headers(issuer: Target) -> None:
     """A trailing Origin would otherwise be taken for the request's."""

@@ -98,7 +98,7 @@ class Protocol(HttpToolsProtocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if self.in_head:  # later ones are trailers, which may be dropped (RFC 9110 §6.5.1) and never merged
-            super().on_header(name, value)
+            super().on_header(name, value.rstrip(b" \t"))  # llhttp drops only the blanks in front (RFC 9112 §5.1)
 
     def on_headers_complete(self) -> None:
         version = self.parser.get_http_version()
