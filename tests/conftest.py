@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Generator, Iterator
 
 import pytest
+from tests import evidence
 from tests.support import postgres, servers
 from tests.support.machine import LACKS, REQUIRE_ALL, missing
 
@@ -24,6 +25,7 @@ def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(evidence)
     config.addinivalue_line("markers", "requirement(*ids): proves these requirements of tests/requirements.py")
 
 

@@ -1,29 +1,19 @@
-"""The pair under attack, and evidence.json: what was tried for each row and what came of it."""
+"""The pair under attack. What tests here find goes to evidence.json: see tests/evidence.py."""
 
 from __future__ import annotations
 
 import json
 import sys
-from collections import Counter, defaultdict
 from collections.abc import Callable, Generator, Iterator
 
 import httpx
 import pytest
 from tests.hostile.internet import Site, World
-from tests.hostile.rows import NOT_TESTED, ROWS, in_force
 from tests.hostile.signer import Signer
 from tests.hostile.target import Target, targets
 from tests.issuer.fetch.hosts import Authority
 from tests.support import oauth, servers
 from tests.support.machine import ROOT
-
-EVIDENCE = ROOT / "evidence.json"
-outcomes: dict[str, dict[str, str]] = defaultdict(dict)
-figures: dict[str, dict[str, object]] = defaultdict(dict)  # what tests measured: pytest's record_property
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "row(id): tries this row of hostile-inputs.json")
 
 
 @pytest.fixture(scope="session")
@@ -158,44 +148,3 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
     for target in targets:
         target.rows = rows
     yield
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(
-    item: pytest.Item, call: pytest.CallInfo[None]
-) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    report = yield
-    if call.when == "call" or not report.passed:
-        for mark in item.iter_markers("row"):
-            outcomes[mark.args[0]][item.name] = report.outcome
-            figures[mark.args[0]].update(item.user_properties)
-    return report
-
-
-def pytest_sessionfinish() -> None:
-    if outcomes:
-        EVIDENCE.write_text(json.dumps(evidence(), indent=1) + "\n")
-
-
-def evidence() -> list[dict[str, object]]:
-    """One entry for each row in force: the inputs tried, by how many tests, and whether all held."""
-    entries: list[dict[str, object]] = []
-    for found in filter(in_force, ROWS.values()):
-        tests = outcomes.get(found.id, {})
-        entries.append(
-            {
-                "row": found.id,
-                "priority": found.priority,
-                "inputs": sum(target.tried[found.id] for target in targets),
-                "tests": dict(sorted(Counter(tests.values()).items())),
-                "outcome": _outcome(found.id, set(tests.values())),
-                **({"figures": figures[found.id]} if figures.get(found.id) else {}),
-            }
-        )
-    return entries
-
-
-def _outcome(row: str, results: set[str]) -> str:
-    if not results:
-        return NOT_TESTED.get(row, "not tried")
-    return "held" if results == {"passed"} else "not held"

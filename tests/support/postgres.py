@@ -28,6 +28,15 @@ def binaries() -> Path | None:
     )
 
 
+def version() -> str | None:
+    """The version of the server that tests run, None where there is none."""
+    folder = binaries()
+    if folder is None:
+        return None
+    said = subprocess.run([folder / "postgres", "--version"], capture_output=True, text=True, check=True).stdout
+    return said.split()[2]
+
+
 @dataclass(frozen=True)
 class Cluster:
     """A running server. `folder` holds its data and its log."""
