@@ -7,6 +7,7 @@ import json
 import re
 import secrets
 import time
+from collections.abc import Collection
 from typing import Any
 
 from loguru import logger
@@ -26,10 +27,15 @@ _JSON = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")
 
 class RequestLog:
     """The outermost ASGI middleware. `X-Request-Id` is taken when well-formed, else made; it goes to the
-    answer, to `log.request_id` and to `scope["state"]["request_id"]`."""
+    answer, to `log.request_id` and to `scope["state"]["request_id"]`.
 
-    def __init__(self, app: ASGIApp) -> None:
+    probes: paths that orchestrators ask every few seconds: their lines are for debugging, and an answer that
+    this process is not ready yet is a warning, not an error.
+    """
+
+    def __init__(self, app: ASGIApp, probes: Collection[str] = ()) -> None:
         self.app = app
+        self.probes = frozenset(probes)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -66,7 +72,8 @@ class RequestLog:
                 await send_with_id({"type": "http.response.body", "body": _server_error(request_id)})
         finally:
             if log.lines or status >= 500:
-                _write(scope, status, (time.perf_counter() - started) * 1000, request_id, fields)
+                level = _level(status, probe=scope["path"] in self.probes)
+                _write(level, scope, status, (time.perf_counter() - started) * 1000, request_id, fields)
 
 
 def masked_target(path: str, query: bytes) -> str:
@@ -86,7 +93,13 @@ def _server_error(request_id: str) -> bytes:
     return json.dumps({"error": "server_error", "error_description": text, "request_id": request_id}).encode()
 
 
-def _write(scope: Scope, status: int, milliseconds: float, request_id: str, fields: dict[str, Any]) -> None:
+def _level(status: int, *, probe: bool) -> str:
+    if status >= 500:
+        return "WARNING" if probe and status == 503 else "ERROR"
+    return "DEBUG" if probe else "INFO"
+
+
+def _write(level: str, scope: Scope, status: int, milliseconds: float, request_id: str, fields: dict[str, Any]) -> None:
     client = scope.get("client")
     target = masked_target(scope.get("raw_path", b"").decode("latin-1") or scope["path"], scope["query_string"])
     line = {
@@ -97,4 +110,4 @@ def _write(scope: Scope, status: int, milliseconds: float, request_id: str, fiel
         "client": client[0] if client else "-",
         "request_id": request_id,
     }
-    logger.bind(**line, **fields).log("ERROR" if status >= 500 else "INFO", "request")
+    logger.bind(**line, **fields).log(level, "request")

@@ -15,14 +15,16 @@ _UNAVAILABLE: dict[int | str, dict[str, Any]] = {503: {"description": "The issue
 
 
 def probes(keys: KeyCache) -> APIRouter:
-    """For whoever watches the process."""
+    """For whoever watches the process; some who balance loads ask by HEAD."""
     router = APIRouter(tags=["health"])
 
+    @router.head("/healthz", include_in_schema=False)
     @router.get("/healthz")
     async def alive() -> dict[str, str]:
         """The process answers."""
         return {"status": "ok"}
 
+    @router.head("/readyz", include_in_schema=False)
     @router.get("/readyz", responses=_UNAVAILABLE)
     async def ready() -> Response:
         """The issuer's keys are known too."""
@@ -35,6 +37,7 @@ def router(keys: KeyCache, about: dict[str, Any]) -> APIRouter:
     """For people and clients. about: what everyone is told besides the status."""
     router = APIRouter(tags=["health"])
 
+    @router.head(MCP_HEALTH, include_in_schema=False)
     @router.get(MCP_HEALTH, responses=_UNAVAILABLE)
     async def health() -> Response:
         """What is served here; needs no token."""
