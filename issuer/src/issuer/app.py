@@ -169,7 +169,7 @@ def create_app(settings: Settings, clock: Callable[[], int] = now) -> FastAPI:
         open_paths=health.PATHS,
         trusted_proxies=networks(settings.ISSUER_TRUSTED_PROXIES),
     )
-    app.add_middleware(RequestLog)
+    app.add_middleware(RequestLog, probes=health.PATHS)
     return app
 
 

@@ -55,7 +55,7 @@ def create_app(settings: Settings, target: str | None = None) -> FastAPI:
         open_paths=(*health.PROBES, health.MCP_HEALTH),
         trusted_proxies=networks(settings.RESOURCE_TRUSTED_PROXIES),
     )
-    app.add_middleware(RequestLog)
+    app.add_middleware(RequestLog, probes=(*health.PROBES, health.MCP_HEALTH))
     return app
 
 
