@@ -16,7 +16,7 @@ from fastapi import FastAPI
 from fastapi_swagger import patch_fastapi
 from loguru import logger
 
-from issuer import bootstrap, key_files, keys, sweep
+from issuer import bootstrap, keys, sweep
 from issuer.client_keys import ClientKeys
 from issuer.documents import Documents
 from issuer.endpoints import (
@@ -79,8 +79,9 @@ def now() -> int:
 def build_ring(settings: Settings) -> keys.KeyRing:
     """The key ring, after a first key was made where there was none at all."""
     bootstrap.prepare(settings, now())
-    found = key_files.read_keys(settings.ISSUER_KEYS_DIR)
-    return keys.KeyRing(settings.ISSUER_KEYS_DIR, settings.longest_token_seconds, found, report=logger.error)
+    folder = None if settings.ISSUER_KEYS else settings.ISSUER_KEYS_DIR
+    found = bootstrap.signing_keys(settings)
+    return keys.KeyRing(folder, settings.longest_token_seconds, found, report=logger.error)
 
 
 def build_store(settings: Settings) -> Store:

@@ -12,6 +12,7 @@ from issuer.model import Client, Secret, User
 from issuer.protocol import secret
 from issuer.server import Server
 from issuer.settings import Settings
+from issuer.signing_key import Key
 from issuer.store import Transaction
 
 SECRET_FILE = "mcp-client.secret"
@@ -77,8 +78,17 @@ async def first_rows(server: Server) -> None:
     await server.store.write(work)
 
 
+def signing_keys(settings: Settings) -> tuple[Key, ...]:
+    """The keys of ISSUER_KEYS, else of the folder."""
+    if settings.ISSUER_KEYS:
+        return key_files.read_document(settings.ISSUER_KEYS)
+    return key_files.read_keys(settings.ISSUER_KEYS_DIR)
+
+
 def prepare(settings: Settings, now: int) -> None:
     """The files that a start needs: a first key and the client secret, neither ever replaced."""
+    if settings.ISSUER_KEYS:
+        return  # and then CLIENT_SECRET is set too
     folder = settings.ISSUER_KEYS_DIR
     if not folder.exists() or not key_files.read_keys(folder):
         path = key_files.make_key(folder, settings.ISSUER_SIGNING_ALG, now)

@@ -48,9 +48,12 @@ def _some(keys: Sequence[Key]) -> tuple[Key, ...]:
 
 
 class KeyRing:
-    """The keys of a folder, looked at again every five seconds. A bad file found later is reported, not fatal."""
+    """The keys of a folder, looked at again every five seconds. A bad file found later is reported, not fatal.
 
-    def __init__(self, folder: Path, longest_token: int, keys: Sequence[Key], report: Any = None) -> None:
+    folder: None when the keys came from ISSUER_KEYS, which stays as it is until the next start.
+    """
+
+    def __init__(self, folder: Path | None, longest_token: int, keys: Sequence[Key], report: Any = None) -> None:
         self._folder = folder
         self._longest = longest_token
         self._keys = _some(keys)
@@ -61,16 +64,16 @@ class KeyRing:
         self._look_at = time.monotonic() + _LOOK
         self._document: tuple[tuple[str, ...], bytes, str] = ((), b"", "")
 
-    def _listing(self) -> tuple[tuple[str, int], ...]:
-        with os.scandir(self._folder) as entries:
+    def _listing(self, folder: Path) -> tuple[tuple[str, int], ...]:
+        with os.scandir(folder) as entries:
             return tuple(sorted((e.name, e.stat().st_mtime_ns) for e in entries if e.name.endswith(".pem")))
 
     def _look(self) -> tuple[Key, ...]:
         moment = time.monotonic()
-        if moment >= self._look_at:
+        if self._folder and moment >= self._look_at:
             self._look_at = moment + _LOOK
             try:
-                listing = self._listing()
+                listing = self._listing(self._folder)
                 if listing != self._seen:
                     self._keys = _some(read_keys(self._folder))
                     self._seen = listing

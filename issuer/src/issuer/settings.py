@@ -87,6 +87,11 @@ class Settings(BaseModel):
         "FULL", description="NORMAL is faster and survives a crash of the process, not a power cut"
     )
     ISSUER_KEYS_DIR: Path = Field(Path("keys"), description="Where the signing keys lie")
+    ISSUER_KEYS: str | None = Field(
+        None,
+        description="The signing keys themselves, instead of a folder: what `mcp-issuer key export` prints",
+        repr=False,
+    )
     ISSUER_SIGNING_ALG: Literal["RS256", "ES256", "EdDSA"] = Field("RS256", description="The algorithm of new keys")
     ISSUER_ALLOWED_HOSTS: Annotated[Words, AfterValidator(values.hosts)] = Field(
         (), description="Further values of `Host` to answer to, parted by blanks"
@@ -141,6 +146,8 @@ class Settings(BaseModel):
             raise ValueError("CLIENT_ID must be 1 to 64 characters of A-Z a-z 0-9 _ -")
         if self.CLIENT_SECRET is not None and not re.fullmatch(r"[\x21-\x7e]{16,256}", self.CLIENT_SECRET):
             raise ValueError("CLIENT_SECRET must be 16 to 256 printable ASCII characters")
+        if self.ISSUER_KEYS and not self.CLIENT_SECRET:
+            raise ValueError("ISSUER_KEYS needs CLIENT_SECRET: without a key folder none can be generated and kept")
         if not self.loopback and (self.ISSUER_DEV or self.ISSUER_AUTO_APPROVE or self.ISSUER_CIMD_LOOPBACK):
             names = "ISSUER_DEV, ISSUER_AUTO_APPROVE and ISSUER_CIMD_LOOPBACK"
             raise ValueError(f"{names} are for an ISSUER that is an http loopback origin")

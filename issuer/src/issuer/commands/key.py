@@ -20,6 +20,8 @@ def add_to(commands: Any) -> None:
     revoke = actions.add_parser("revoke", help="take a key that leaked out at once: what it signed ends")
     revoke.add_argument("kid", help="as `key list` shows it")
     revoke.set_defaults(run=revoke_key)
+    export = actions.add_parser("export", help="print the private keys as ISSUER_KEYS takes them: for a secret store")
+    export.set_defaults(run=export_keys)
     init = actions.add_parser("init", help="make the first key and the client secret where there are none")
     init.add_argument("--group", type=int, metavar="GID", help="let this group read the files too (containers)")
     init.set_defaults(run=init_files)
@@ -27,7 +29,9 @@ def add_to(commands: Any) -> None:
 
 def list_keys(_: argparse.Namespace) -> None:
     loaded = settings.load()
-    found, moment = key_files.read_keys(loaded.ISSUER_KEYS_DIR), now()
+    found, moment = bootstrap.signing_keys(loaded), now()
+    if loaded.ISSUER_KEYS:
+        print("from ISSUER_KEYS:")
     if not found:
         print("no keys yet: `mcp-issuer key init` makes the first one")
         return
@@ -43,8 +47,23 @@ def list_keys(_: argparse.Namespace) -> None:
         print(f"{datetime.fromtimestamp(key.starts_at, UTC):%Y-%m-%d %H:%M:%SZ}  {key.alg}  {state:9}  {key.kid}")
 
 
-def new_key(arguments: argparse.Namespace) -> None:
+def _with_folder() -> settings.Settings:
+    """The settings, for a command that changes files: with ISSUER_KEYS they would change nothing that signs."""
     loaded = settings.load()
+    if loaded.ISSUER_KEYS:
+        raise key_files.BadKey(
+            "the keys come from ISSUER_KEYS, which no command can change: unset it, change the keys of a folder, "
+            "put what `mcp-issuer key export` prints into the secret store, and start every replica again"
+        )
+    return loaded
+
+
+def export_keys(_: argparse.Namespace) -> None:
+    print(key_files.write_document(_with_folder().ISSUER_KEYS_DIR))
+
+
+def new_key(arguments: argparse.Namespace) -> None:
+    loaded = _with_folder()
     starts_at = now() + (keys.URGENT_AHEAD if arguments.now else keys.PUBLISHED_AHEAD)
     path = key_files.make_key(loaded.ISSUER_KEYS_DIR, loaded.ISSUER_SIGNING_ALG, starts_at)
     print(f"{path.name} is published now and signs from {datetime.fromtimestamp(starts_at, UTC):%H:%M:%SZ} on")
@@ -52,7 +71,7 @@ def new_key(arguments: argparse.Namespace) -> None:
 
 def revoke_key(arguments: argparse.Namespace) -> None:
     """Another key signs before this one goes, so that there is never none."""
-    loaded = settings.load()
+    loaded = _with_folder()
     folder, moment = loaded.ISSUER_KEYS_DIR, now()
     left = [key for key in key_files.read_keys(folder) if key.kid != arguments.kid]
     if not any(key.starts_at <= moment for key in left):
@@ -65,6 +84,9 @@ def revoke_key(arguments: argparse.Namespace) -> None:
 def init_files(arguments: argparse.Namespace) -> None:
     loaded = settings.load()
     folder = loaded.ISSUER_KEYS_DIR
+    if loaded.ISSUER_KEYS:
+        print("the keys come from ISSUER_KEYS: there is nothing to make")
+        return
     bootstrap.prepare(loaded, now())
     if arguments.group is None:
         return
