@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal, get_args, get_origin
 
 from tests.house.tree import ROOT
+from tests.pair.conformance.table import conformance
 from tests.requirements import spec_map
 
 from issuer.settings import Settings as IssuerSettings
@@ -78,7 +79,11 @@ def passed_on(service: str) -> Callable[[str], str]:
 
 
 PARTS: dict[Path, dict[str, Callable[[str], str]]] = {
-    ROOT / "README.md": {"settings": settings_table, "spec map": lambda _: spec_map()},
+    ROOT / "README.md": {
+        "settings": settings_table,
+        "spec map": lambda _: spec_map(),
+        "conformance": lambda _: conformance(),
+    },
     ROOT / "docker-compose.yml": {f"{name} settings": passed_on(name) for name in ("issuer", "resource")},
 }
 
