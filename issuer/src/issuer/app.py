@@ -30,18 +30,19 @@ from issuer.endpoints import (
     jwks,
     login,
     logout,
-    metrics,
     register,
     registration,
     revoke,
+    scrape,
     token,
     userinfo,
 )
 from issuer.fetch import Fetcher
 from issuer.guard import Guard, networks
-from issuer.metrics import CountRequests, Metrics
+from issuer.metrics import Metrics
 from issuer.protocol.document_policy import Policy
 from issuer.request_log import RequestLog
+from issuer.request_metrics import CountRequests
 from issuer.server import Server
 from issuer.setting_values import is_postgres
 from issuer.settings import Settings
@@ -84,22 +85,27 @@ def build_ring(settings: Settings) -> keys.KeyRing:
     return keys.KeyRing(folder, settings.longest_token_seconds, found, report=logger.error)
 
 
-def build_store(settings: Settings) -> Store:
+def build_store(settings: Settings, metrics: Metrics | None = None) -> Store:
     if is_postgres(settings.ISSUER_DATABASE):
         from issuer.storage.postgres import PostgresStore  # here: psycopg takes a tenth of a second to import
 
-        return PostgresStore(settings.ISSUER_DATABASE, settings.ISSUER_DATABASE_POOL)
+        store = PostgresStore(settings.ISSUER_DATABASE, settings.ISSUER_DATABASE_POOL)
+        if metrics:
+            metrics.watch_pool(settings.ISSUER_DATABASE_POOL, store.connections, store.calls)
+        return store
     return SQLiteStore(settings.ISSUER_DATABASE, settings.ISSUER_SQLITE_SYNCHRONOUS)
 
 
 def build_server(settings: Settings, clock: Callable[[], int] = now) -> Server:
     """All that endpoints and commands need; the store is not open yet."""
-    mint = Mint(settings.ISSUER, build_ring(settings), settings.ISSUER_ACCESS_TOKEN_SECONDS)
-    store, policy = build_store(settings), document_policy(settings)
+    ring, metrics = build_ring(settings), Metrics()
+    metrics.watch_keys(ring, clock)
+    mint = Mint(settings.ISSUER, ring, settings.ISSUER_ACCESS_TOKEN_SECONDS)
+    store, policy = build_store(settings, metrics), document_policy(settings)
     fetcher = Fetcher(loopback=policy.loopback, open_ports=policy.open_ports)
     return Server(
         settings=settings,
-        metrics=Metrics(),
+        metrics=metrics,
         store=store,
         documents=Documents(policy, store, fetcher, clock),
         client_keys=ClientKeys(fetcher, clock),
@@ -158,8 +164,7 @@ def create_app(settings: Settings, clock: Callable[[], int] = now) -> FastAPI:
     _route(app, settings)
     errors.install(app)
     if settings.metrics:
-        app.include_router(metrics.router)
-        app.add_middleware(CountRequests, metrics=server.metrics)
+        app.include_router(scrape.router)
     app.add_middleware(
         OpenCors, paths=[*discovery.addresses(settings.path), *(settings.path + p for p in OPEN_TO_BROWSERS)]
     )
@@ -167,9 +172,10 @@ def create_app(settings: Settings, clock: Callable[[], int] = now) -> FastAPI:
         Guard,
         allowed_hosts=settings.allowed_hosts,
         setting="ISSUER_ALLOWED_HOSTS",
-        open_paths=health.PATHS,
+        open_paths=(*health.PATHS, *([scrape.PATH] if settings.ISSUER_METRICS else [])),
         trusted_proxies=networks(settings.ISSUER_TRUSTED_PROXIES),
     )
+    app.add_middleware(CountRequests, metrics=server.metrics.requests)
     app.add_middleware(RequestLog, probes=health.PATHS)
     return app
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import ipaddress
 import json
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Container, Iterable
 from typing import Any
 
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_FORWARDING = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip", "via")
 _ONCE = frozenset({b"authorization", b"content-type"})
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -50,6 +51,11 @@ async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
 def networks(addresses: Iterable[str]) -> tuple[Network, ...]:
     """Parse `TRUSTED_PROXIES`: addresses or CIDR blocks. Raises ValueError."""
     return tuple(ipaddress.ip_network(address) for address in addresses)
+
+
+def came_through_proxy(headers: Container[str]) -> bool:
+    """Whether a proxy says that it passed the request on: what is for the operator alone then stays hidden."""
+    return any(name in headers for name in _FORWARDING)
 
 
 class Guard:

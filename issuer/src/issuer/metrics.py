@@ -1,57 +1,56 @@
-"""What is counted, for Prometheus. Labels come from short closed lists, never from what a request says."""
+"""What this service counts of its own, for Prometheus. Labels come from short closed lists, never from a request."""
 
 from __future__ import annotations
 
-from time import perf_counter
+import functools
+from collections.abc import Callable
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
+
+from issuer.keys import KeyRing
+from issuer.request_metrics import RequestMetrics
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
 
 
 class Metrics:
-    """The counters of one process; Prometheus adds up replicas."""
+    """The metrics of one process, each with its labels bound once; Prometheus adds up replicas."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self.requests = Counter("issuer_requests", "Requests answered", ("route", "status"), registry=self.registry)
-        self.seconds = Histogram(
-            "issuer_request_seconds", "Time to answer", ("route",), buckets=_BUCKETS, registry=self.registry
+        self.requests = RequestMetrics("issuer", self.registry)
+        tokens = self._counter("issuer_token_requests", "Token requests by grant and outcome", "grant", "outcome")
+        self.tokens = functools.cache(tokens.labels)
+        answers = self._counter("issuer_introspections", "Tokens that somebody asked about", "outcome")
+        self.introspected = {active: answers.labels(name) for active, name in ((True, "active"), (False, "inactive"))}
+        self.swept = self._counter("issuer_swept_rows", "Expired rows deleted")
+        sweeps = self._counter("issuer_sweeps", "Sweeps by outcome", "outcome")
+        self.sweep_done, self.sweep_failed = sweeps.labels("done"), sweeps.labels("failed")
+
+    def _counter(self, name: str, what: str, *labels: str) -> Counter:
+        return Counter(name, what, labels, registry=self.registry)
+
+    def _gauge(self, name: str, what: str, value: Callable[[], float]) -> None:
+        """A gauge that is read when Prometheus asks."""
+        Gauge(name, what, registry=self.registry).set_function(value)
+
+    def watch_keys(self, ring: KeyRing, now: Callable[[], int]) -> None:
+        def coming() -> int:
+            return sum(key.starts_at > now() for key in ring.published(now()))
+
+        self._gauge("issuer_published_keys", "Keys in the JWK set", lambda: len(ring.published(now())))
+        self._gauge("issuer_coming_keys", "Those that are still to sign", coming)
+        self._gauge(
+            "issuer_signing_key_age_seconds", "Since the key signs", lambda: now() - ring.signing(now()).starts_at
         )
-        self.tokens = Counter(
-            "issuer_token_requests", "Token requests by grant and outcome", ("grant", "outcome"), registry=self.registry
-        )
-        self.swept = Counter("issuer_swept_rows", "Expired rows deleted", registry=self.registry)
+
+    def watch_pool(self, most: int, connections: Callable[[], int], calls: Callable[[], int]) -> None:
+        """The connections to PostgreSQL. calls: how many transactions run or wait for a connection."""
+        self._gauge("issuer_database_connections_max", "Connections there may be", lambda: most)
+        self._gauge("issuer_database_connections", "Connections that are open", connections)
+        self._gauge("issuer_database_connections_busy", "Connections in use", lambda: min(calls(), most))
+        self._gauge("issuer_database_waiting", "Transactions that wait for one", lambda: max(0, calls() - most))
 
     def exposition(self) -> bytes:
         """The text that Prometheus scrapes."""
         return generate_latest(self.registry)
-
-
-class CountRequests:
-    """ASGI middleware: counts by the route that answered, so that no path anybody makes up becomes a label."""
-
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
-        self._app = app
-        self._metrics = metrics
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        started, status = perf_counter(), 500
-
-        async def noting(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            await send(message)
-
-        try:
-            await self._app(scope, receive, noting)
-        finally:
-            route = getattr(scope.get("route"), "path", "none")
-            self._metrics.requests.labels(route, status).inc()
-            self._metrics.seconds.labels(route).observe(perf_counter() - started)

@@ -10,11 +10,13 @@ from fastapi_swagger import patch_fastapi
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
-from resource_server import health
+from resource_server import health, scrape
 from resource_server.guard import Guard, networks
 from resource_server.load import load_server
+from resource_server.metrics import Metrics
 from resource_server.protect import Protection
 from resource_server.request_log import RequestLog
+from resource_server.request_metrics import CountRequests
 from resource_server.settings import Settings
 from resource_server.tools import example_server
 from resource_server.upstream import upstream_server
@@ -45,6 +47,8 @@ def create_app(settings: Settings, target: str | None = None) -> FastAPI:
     protection.attach(app)
     app.state.protection = protection
     app.include_router(health.probes(protection.keys))
+    if settings.metrics:
+        app.include_router(scrape.router(protection.metrics))
     app.add_exception_handler(HTTPException, _plain_error)
     if settings.docs:
         patch_fastapi(app, redirect_from_root_to_docs=False)
@@ -52,9 +56,10 @@ def create_app(settings: Settings, target: str | None = None) -> FastAPI:
         Guard,
         allowed_hosts=settings.allowed_hosts,
         setting="RESOURCE_ALLOWED_HOSTS",
-        open_paths=(*health.PROBES, health.MCP_HEALTH),
+        open_paths=(*health.PROBES, health.MCP_HEALTH, *([scrape.PATH] if settings.RESOURCE_METRICS else [])),
         trusted_proxies=networks(settings.RESOURCE_TRUSTED_PROXIES),
     )
+    app.add_middleware(CountRequests, metrics=protection.metrics.requests)
     app.add_middleware(RequestLog, probes=(*health.PROBES, health.MCP_HEALTH))
     return app
 
@@ -63,7 +68,8 @@ def _protection(settings: Settings, target: str | None) -> Protection:
     if target is not None:
         return Protection(load_server(target), settings)
     if settings.RESOURCE_UPSTREAM is not None:
-        return Protection(upstream_server(settings), settings, upstream=True)
+        metrics = Metrics()
+        return Protection(upstream_server(settings, metrics), settings, metrics, upstream=True)
     return Protection(example_server(), settings)
 
 

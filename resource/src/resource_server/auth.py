@@ -11,6 +11,7 @@ from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 
 from resource_server import verifier
 from resource_server.jwks import KeyCache, KeysUnavailable
+from resource_server.metrics import Metrics
 from resource_server.scopes import Policy
 from resource_server.verifier import Identity, Rejected, Rules
 
@@ -31,9 +32,16 @@ class Verifier(TokenVerifier):
     """
 
     def __init__(
-        self, rules: Rules, keys: KeyCache, resource: str, policy: Policy, clock: Callable[[], float] = time.time
+        self,
+        rules: Rules,
+        keys: KeyCache,
+        resource: str,
+        policy: Policy,
+        metrics: Metrics,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         super().__init__()
+        self.metrics = metrics
         self.rules, self.keys, self.resource, self.policy, self.clock = rules, keys, resource, policy, clock
         self._remembered: dict[bytes, Caller] = {}
         self._generation = keys.generation
@@ -54,8 +62,10 @@ class Verifier(TokenVerifier):
             self._forget_if_keys_changed()
             user = self._remembered.get(digest)
             if user is not None and now < (user.access_token.expires_at or 0):
+                self.metrics.cache_hit()
                 return user
             self._remembered.pop(digest, None)
+        self.metrics.cache_miss()
         found = await self._accept(verifier.read(token, self.rules, now))
         user = Caller(self._access_token(token, found))
         self._forget_if_keys_changed()

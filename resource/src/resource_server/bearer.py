@@ -26,31 +26,37 @@ class BearerGate:
     def __init__(self, app: ASGIApp, verifier: Verifier, challenge: Challenge) -> None:
         self.app, self.verifier, self.challenge = app, verifier, challenge
         self.scopes = frozenset(challenge.scopes)
+        self.verified = verifier.metrics.verified
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         token = bearer_token(scope)
         if token is None:
+            self.verified["no_token"]()
             log.note(error="no token")
             await refuse(send, 401, UNAUTHORIZED, _NO_TOKEN, self.challenge.bare)
             return
         try:
             user = await self.verifier.authenticate(token)
         except Rejected as reason:
+            self.verified[reason.reason]()
             log.note(error=str(reason))
             await refuse(send, 401, UNAUTHORIZED, str(reason), self.challenge.invalid_token(str(reason)))
             return
         except KeysUnavailable as outage:
+            self.verified["keys_unavailable"]()
             log.note(error=str(outage))
             retry = (b"retry-after", b"%d" % outage.retry_after)
             await refuse(send, 503, UNAVAILABLE, _OUTAGE, retry)
             return
         log.note(client_id=user.access_token.client_id, sub=user.access_token.subject)
         if not self.scopes.issubset(user.scopes):
+            self.verified["insufficient_scope"]()
             log.note(error="insufficient scope")
             text = f"The access token lacks a scope that this server needs: {' '.join(self.challenge.scopes)}"
             challenge = self.challenge.insufficient_scope(self.challenge.scopes)
             await refuse(send, 403, INSUFFICIENT_SCOPE, text, challenge)
             return
+        self.verified["ok"]()
         await self._serve(user, scope, receive, send)
 
     async def _serve(self, user: Caller, scope: Scope, receive: Receive, send: Send) -> None:

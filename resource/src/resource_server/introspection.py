@@ -6,6 +6,7 @@ from resource_server import strict_json
 from resource_server.auth import Caller
 from resource_server.fetch import Fetcher, FetchFailed
 from resource_server.issuer import Issuer
+from resource_server.metrics import Metrics
 from resource_server.scopes import Operation, matches
 
 INTROSPECTED = "resource_server.introspected"  # in the ASGI scope of a request whose token was found active
@@ -19,15 +20,32 @@ class Introspection:
     """patterns: which operations are worth the question. url: asked instead of the metadata's endpoint."""
 
     def __init__(
-        self, issuer: Issuer, fetcher: Fetcher, patterns: tuple[str, ...], url: str | None, client: tuple[str, str]
+        self,
+        issuer: Issuer,
+        fetcher: Fetcher,
+        patterns: tuple[str, ...],
+        url: str | None,
+        client: tuple[str, str],
+        metrics: Metrics,
     ) -> None:
         self._issuer, self._fetcher, self._patterns, self._url, self._client = issuer, fetcher, patterns, url, client
+        self._count = metrics.introspected
 
     def wanted(self, operation: Operation) -> bool:
         return any(matches(pattern, operation) for pattern in self._patterns)
 
     async def check(self, caller: Caller) -> None:
         """Return when the token is active. Raises NotActive, or FetchFailed when nobody can tell."""
+        try:
+            active = await self._active(caller)
+        except FetchFailed:
+            self._count["failed"]()
+            raise
+        self._count["active" if active else "not_active"]()
+        if not active:
+            raise NotActive
+
+    async def _active(self, caller: Caller) -> bool:
         token = caller.access_token
         url = self._url or (await self._issuer.metadata()).get("introspection_endpoint")
         if not isinstance(url, str):
@@ -39,5 +57,4 @@ class Introspection:
             raise FetchFailed(f"{url}: {error}") from None
         if not isinstance(answer, dict) or not isinstance(answer.get("active"), bool):
             raise FetchFailed(f"{url} did not say whether the token is active")
-        if not answer["active"] or answer.get("sub", token.subject) != token.subject:
-            raise NotActive
+        return answer["active"] and answer.get("sub", token.subject) == token.subject

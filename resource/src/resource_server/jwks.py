@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from time import monotonic
+from typing import Literal
 
 from loguru import logger
 
@@ -30,6 +31,9 @@ BACK_OFF_COLD = 2.0
 BACK_OFF_WARM = 30.0
 
 
+Fetched = Literal["ok", "failed", "unusable"]
+
+
 class KeysUnavailable(Exception):
     """No key can be had now. retry_after: whole seconds after which asking again makes sense."""
 
@@ -41,7 +45,8 @@ class KeysUnavailable(Exception):
 class KeyCache:
     """The keys of one issuer.
 
-    fetch: gets the JWK Set document, or raises FetchFailed. clock: seconds, never backwards.
+    fetch: gets the JWK Set document, or raises FetchFailed. clock: seconds, never backwards. count: is told what came
+    of each fetch.
     `generation` changes whenever a key is no longer trusted: what was verified before must be verified anew.
     """
 
@@ -50,8 +55,9 @@ class KeyCache:
         fetch: Callable[[], Awaitable[bytes]],
         algorithms: tuple[str, ...],
         clock: Callable[[], float] = monotonic,
+        count: Callable[[Fetched], object] = lambda outcome: None,
     ) -> None:
-        self._fetch, self._algorithms, self._clock = fetch, algorithms, clock
+        self._fetch, self._algorithms, self._clock, self._count = fetch, algorithms, clock, count
         self.keys: tuple[Key, ...] = ()
         self.generation = 0
         self._fetched = float("-inf")
@@ -65,6 +71,11 @@ class KeyCache:
     def known(self) -> bool:
         """Whether there are keys that may still be used."""
         return bool(self.keys) and self._clock() < self._fetched + STALE_END
+
+    @property
+    def age(self) -> float:
+        """Seconds since the keys were fetched; infinite before."""
+        return self._clock() - self._fetched
 
     def warm(self) -> None:
         """Begin to fetch, without waiting. Needs a running event loop."""
@@ -134,12 +145,18 @@ class KeyCache:
     async def _run(self) -> None:
         try:
             keys = parse_set(await self._fetch(), self._algorithms)
-        except (FetchFailed, NoUsableKey) as error:
+        except FetchFailed as error:
+            self._count("failed")
+            self._failed(str(error))
+        except NoUsableKey as error:
+            self._count("unusable")
             self._failed(str(error))
         except Exception as error:  # a mistake of ours must not become an answer of every request that waits
             logger.exception("The issuer's keys were not understood")
+            self._count("unusable")
             self._failed(type(error).__name__)
         else:
+            self._count("ok")
             self._take(keys)
 
     def _failed(self, why: str) -> None:

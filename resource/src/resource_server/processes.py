@@ -51,6 +51,10 @@ class Processes:
         known.last_used = monotonic()
         return known
 
+    def kept(self) -> int:
+        """How many processes there are."""
+        return len(self._clients)
+
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """While this lasts, idle processes are ended, and what all of them say on stderr is logged."""

@@ -22,6 +22,7 @@ from resource_server.guard import Guard
 from resource_server.introspection import Introspection
 from resource_server.issuer import Issuer
 from resource_server.jwks import KeyCache
+from resource_server.metrics import Metrics
 from resource_server.scopes import Policy
 from resource_server.settings import Settings, load
 from resource_server.stepup import StepUp
@@ -50,17 +51,22 @@ def guard(app: FastAPI, mcp: FastMCP[Any], *, issuer: str, base_url: str, **sett
 class Protection:
     """One protected server: everything that is built once and lives as long as the application.
 
-    upstream: the server is a proxy for another one.
+    upstream: the server is a proxy for another one. metrics: where to count; `metrics.registry` is Prometheus'.
     """
 
-    def __init__(self, server: FastMCP[Any], settings: Settings, *, upstream: bool = False) -> None:
-        self.server, self.settings = server, settings
+    def __init__(
+        self, server: FastMCP[Any], settings: Settings, metrics: Metrics | None = None, *, upstream: bool = False
+    ) -> None:
+        self.server, self.settings, self.metrics = server, settings, metrics or Metrics()
         policy = Policy(settings.RESOURCE_TOOL_SCOPES, settings.RESOURCE_SCOPE_HIERARCHY)
         self.catalogue = Catalogue(server, policy, upstream=upstream)
         self.fetcher = Fetcher()
         self.issuer = Issuer(settings.ISSUER, settings.JWKS_URL, self._needed, self.fetcher)
-        self.keys = KeyCache(self.issuer.keys, settings.RESOURCE_ALGORITHMS)
-        self.verifier = Verifier(_rules(settings), self.keys, settings.resource, policy)
+        self.keys = KeyCache(
+            self.issuer.keys, settings.RESOURCE_ALGORITHMS, count=lambda outcome: self.metrics.fetched[outcome]()
+        )
+        self.metrics.watch_keys(self.keys)
+        self.verifier = Verifier(_rules(settings), self.keys, settings.resource, policy, self.metrics)
         self.challenge = Challenge(metadata.metadata_url(settings.BASE_URL), settings.RESOURCE_SCOPES)
         self.introspection = self._introspection()
         only_allowed = settings.RESOURCE_LISTS == "allowed"
@@ -121,7 +127,7 @@ class Protection:
             return None
         client = found.RESOURCE_CLIENT_ID, found.RESOURCE_CLIENT_SECRET
         url = found.RESOURCE_INTROSPECTION_URL
-        return Introspection(self.issuer, self.fetcher, found.RESOURCE_INTROSPECT, url, client)
+        return Introspection(self.issuer, self.fetcher, found.RESOURCE_INTROSPECT, url, client, self.metrics)
 
     async def _needed(self) -> frozenset[str]:
         return await self.catalogue.mentioned() | set(self.settings.RESOURCE_SCOPES)

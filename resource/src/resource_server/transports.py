@@ -12,7 +12,7 @@ from typing import Any, Literal
 from fastmcp import FastMCP
 from fastmcp.server.http import StarletteWithLifespan, create_sse_app, create_streamable_http_app
 from starlette.routing import BaseRoute, Route
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 MCP_PATH = "/mcp"
 SSE_PATH = "/mcp/sse"
@@ -52,4 +52,12 @@ class Transports:
 
 def exact_routes(paths: Mapping[str, ASGIApp]) -> list[BaseRoute]:
     """One route for every path and any method: a mount would redirect `/mcp` and change the resource identifier."""
-    return [Route(path, endpoint=app, include_in_schema=False) for path, app in paths.items()]
+    return [_Exact(path, endpoint=app, include_in_schema=False) for path, app in paths.items()]
+
+
+class _Exact(Route):
+    """Says which route a request took, as FastAPI's own routes do; what the inner application says stays inside."""
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope["route"] = self
+        await super().handle({**scope}, receive, send)

@@ -21,6 +21,7 @@ from fastmcp.server.providers.proxy import ClientFactoryT, ProxyClient, ProxyMet
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
 
 from resource_server import log
+from resource_server.metrics import Metrics
 from resource_server.processes import Processes
 from resource_server.settings import Settings, SettingsError
 
@@ -28,7 +29,7 @@ SUBJECT_HEADER = "X-Authenticated-Subject"
 SUBJECT_SECONDS = 60
 
 
-def upstream_server(settings: Settings) -> FastMCP[Any]:
+def upstream_server(settings: Settings, metrics: Metrics) -> FastMCP[Any]:
     """A FastMCP server that stands for RESOURCE_UPSTREAM. Raises SettingsError."""
     target = settings.RESOURCE_UPSTREAM or ""
     if target.startswith(("http://", "https://")):
@@ -41,6 +42,7 @@ def upstream_server(settings: Settings) -> FastMCP[Any]:
     if not command:
         raise SettingsError("RESOURCE_UPSTREAM must be an http or https URL, or a command as a shell understands it")
     processes = Processes(command, settings)
+    metrics.watch_upstream(processes.kept, settings.RESOURCE_UPSTREAM_PROCESSES)
 
     @asynccontextmanager
     async def lifespan(_: FastMCP[Any]) -> AsyncIterator[None]:

@@ -30,8 +30,27 @@ _TYPES: dict[Profile, frozenset[str]] = {
 _NOT_ACCESS = ("nonce", "at_hash", "c_hash", "s_hash", "events")
 
 
+Reason = Literal[
+    "malformed",
+    "algorithm",
+    "header",
+    "not_access_token",
+    "issuer",
+    "audience",
+    "expired",
+    "not_yet_valid",
+    "claims",
+    "no_scope",
+    "signature",
+]
+
+
 class Rejected(Exception):
     """The token is not accepted. The text is for its bearer: what was wrong, never what was sent."""
+
+    def __init__(self, reason: Reason, text: str) -> None:
+        super().__init__(text)
+        self.reason: Reason = reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +93,7 @@ def read(token: str, rules: Rules, now: float) -> Candidate:
     try:
         found = jws.parse(token)
     except jws.Malformed as error:
-        raise Rejected(f"The access token is malformed: {error}.") from None
+        raise Rejected("malformed", f"The access token is malformed: {error}.") from None
     alg, kid = _header(found.header, rules)
     return Candidate(_claims(found.claims, rules, now), alg, kid, found.signed, found.signature)
 
@@ -84,44 +103,52 @@ def accept(candidate: Candidate, keys: Iterable[Key]) -> Identity:
     for key in keys:
         if key.alg == candidate.alg and key.verifies(candidate.signed, candidate.signature):
             return candidate.identity
-    raise Rejected("The access token's signature does not verify with the issuer's keys.")
+    raise Rejected("signature", "The access token's signature does not verify with the issuer's keys.")
 
 
 def _header(header: dict[str, Any], rules: Rules) -> tuple[str, str | None]:
     alg, typ, kid = header.get("alg"), header.get("typ"), header.get("kid")
     if not isinstance(alg, str) or alg not in rules.algorithms:
-        raise Rejected("The access token's signature algorithm is not one this server accepts.")
+        raise Rejected("algorithm", "The access token's signature algorithm is not one this server accepts.")
     if not isinstance(typ, str) or typ.lower().removeprefix("application/") not in _TYPES[rules.profile]:
-        raise Rejected("The token is not an access token: its typ header must be at+jwt (RFC 9068).")
+        raise Rejected(
+            "not_access_token", "The token is not an access token: its typ header must be at+jwt (RFC 9068)."
+        )
     if any(name in header for name in _FORBIDDEN):
-        raise Rejected("The access token has a header parameter that this server does not accept.")
+        raise Rejected("header", "The access token has a header parameter that this server does not accept.")
     if "kid" in header and not (isinstance(kid, str) and 0 < len(kid) <= MAX_KID):
-        raise Rejected("The access token's kid is not a short string.")
+        raise Rejected("header", "The access token's kid is not a short string.")
     return alg, kid
 
 
 def _claims(claims: dict[str, Any], rules: Rules, now: float) -> Identity:
     if claims.get("iss") != rules.issuer:
-        raise Rejected("The access token is not from the issuer this server trusts.")
+        raise Rejected("issuer", "The access token is not from the issuer this server trusts.")
     audience = claims.get("aud")
     audiences = audience if isinstance(audience, list) else [audience]
     if not all(isinstance(name, str) for name in audiences) or rules.audience not in audiences:
-        raise Rejected("The access token is for another audience: request it with this server's resource identifier.")
+        raise Rejected(
+            "audience", "The access token is for another audience: request it with this server's resource identifier."
+        )
     expires = _time(claims, "exp")
     if now >= expires + rules.leeway:
-        raise Rejected("The access token has expired.")
+        raise Rejected("expired", "The access token has expired.")
     strict = rules.profile == "rfc9068"
     not_before = _time(claims, "nbf") if "nbf" in claims else 0
     issued = _time(claims, "iat") if strict or "iat" in claims else 0
     if max(not_before, issued) > now + rules.leeway:
-        raise Rejected("The access token is not valid yet; the clocks of issuer and resource may differ.")
+        raise Rejected(
+            "not_yet_valid", "The access token is not valid yet; the clocks of issuer and resource may differ."
+        )
     if any(name in claims for name in _NOT_ACCESS):
-        raise Rejected("The token is not an access token: it has claims of an ID token or a logout token.")
+        raise Rejected(
+            "not_access_token", "The token is not an access token: it has claims of an ID token or a logout token."
+        )
     subject = _text(claims, "sub")
     client = _text(claims, "client_id" if strict or "client_id" in claims else "azp")
     jti = _text(claims, "jti") if strict or "jti" in claims else None
     if not strict and "scope" not in claims and "scp" not in claims:
-        raise Rejected("The access token grants no scope: it needs a scope claim.")
+        raise Rejected("no_scope", "The access token grants no scope: it needs a scope claim.")
     return Identity(subject, client, _scopes(claims, strict), int(expires), rules.issuer, jti, claims)
 
 
@@ -129,14 +156,14 @@ def _time(claims: dict[str, Any], name: str) -> float:
     """A NumericDate (RFC 7519 §2)."""
     value = claims.get(name)
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < _MAX_TIME:
-        raise Rejected(f"The access token's {name} claim is missing or is no time.")
+        raise Rejected("claims", f"The access token's {name} claim is missing or is no time.")
     return value
 
 
 def _text(claims: dict[str, Any], name: str) -> str:
     value = claims.get(name)
     if not isinstance(value, str) or not value or len(value) > 1024 or not value.isprintable():
-        raise Rejected(f"The access token's {name} claim is missing or is no printable text.")
+        raise Rejected("claims", f"The access token's {name} claim is missing or is no printable text.")
     return value
 
 

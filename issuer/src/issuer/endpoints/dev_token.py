@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse, Response
 
 from issuer import log
 from issuer.errors import AccessDenied, InvalidRequest
+from issuer.guard import came_through_proxy
 from issuer.model import Authorization
 from issuer.protocol import resource, scope
 from issuer.server import Server, server_of
@@ -24,7 +25,6 @@ from issuer.web.form import Form, named, parse, read_form
 router = APIRouter(tags=["development"])
 PATH = "/dev/token"
 LONGEST = 3600
-_FORWARDING = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip", "via")
 _FIELDS = ("sub", "scope", "resource", "expires_in", "client_id")
 _EXAMPLE = {"sub": "alice", "scope": "mcp:tools", "expires_in": 900}
 
@@ -78,7 +78,7 @@ def refuse_strangers(request: Request, settings: Settings) -> None:
         raise AccessDenied("Origin is foreign: development tokens are not for web pages")
     if headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
         raise AccessDenied("a browser calls this request cross-site: development tokens are not for web pages")
-    if any(name in headers for name in _FORWARDING):
+    if came_through_proxy(headers):
         raise AccessDenied("the request came through a proxy: development tokens are for this machine alone")
 
 

@@ -60,7 +60,9 @@ async def introspect(request: Request) -> Response:
         return _refresh_token(token, client, server, tx)
 
     writes = credentials.method == "private_key_jwt"
-    return JSONResponse(await server.transact(work, writes=writes), headers=NO_STORE)
+    answer = await server.transact(work, writes=writes)
+    server.metrics.introspected[answer["active"]].inc()
+    return JSONResponse(answer, headers=NO_STORE)
 
 
 def _access_token(claims: dict[str, Any], client: Client, server: Server, tx: Transaction) -> dict[str, Any]:

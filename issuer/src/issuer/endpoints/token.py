@@ -13,12 +13,12 @@ from issuer.grants.registry import GRANTS
 from issuer.grants.request import Lives, TokenRequest
 from issuer.model import Authorization
 from issuer.protocol import assertion
-from issuer.server import server_of
+from issuer.server import Server, server_of
 from issuer.settings import Settings
-from issuer.store import Transaction
+from issuer.store import StoreUnavailable, Transaction
 from issuer.web import client_auth
 from issuer.web.errors import NO_STORE
-from issuer.web.form import read_form
+from issuer.web.form import Form, read_form
 
 router = APIRouter(tags=["tokens"])
 PATH = "/token"
@@ -40,9 +40,24 @@ def metadata(settings: Settings) -> dict[str, Any]:
 )
 async def token(request: Request) -> Response:
     """Exchange a grant for tokens: the token response of RFC 6749 §5.1, or an error of §5.2."""
-    server = server_of(request)
+    server, form = server_of(request), await read_form(request)
+    grant_type, outcome = form.get("grant_type"), "server_error"
+    try:
+        answer = await _exchange(request, form, server)
+        outcome = "issued"
+    except OAuthError as error:
+        outcome = error.code
+        raise
+    except StoreUnavailable:
+        outcome = "temporarily_unavailable"
+        raise
+    finally:
+        server.metrics.tokens(grant_type if grant_type in GRANTS else "unknown", outcome).inc()
+    return answer
+
+
+async def _exchange(request: Request, form: Form, server: Server) -> Response:
     settings, now = server.settings, server.now()
-    form = await read_form(request)
     grant_type = form.require("grant_type")
     credentials = await client_auth.read(request, form, server)
     grant = GRANTS.get(grant_type)
@@ -62,12 +77,6 @@ async def token(request: Request) -> Response:
             raise
 
     writes = credentials.method == "private_key_jwt" or (grant is not None and grant.WRITES)
-    label = grant_type if grant else "unknown"
-    try:
-        authorization = await server.transact(work, writes=writes)
-    except OAuthError as error:
-        server.metrics.tokens.labels(label, error.code).inc()
-        raise
-    server.metrics.tokens.labels(label, "issued").inc()
+    authorization = await server.transact(work, writes=writes)
     log.note(grant=grant_type, sub=authorization.subject)
     return JSONResponse(server.mint.issue(authorization, now), headers=NO_STORE)

@@ -25,8 +25,8 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, TypeVar
 
 import psycopg
 from psycopg import errors
@@ -137,6 +137,7 @@ class PostgresStore:
         self._most = most
         self._threads: ThreadPoolExecutor | None = None
         self._connections: dict[int, _Connection] = {}  # by thread
+        self._calls: set[Future[Any]] = set()
 
     async def open(self) -> None:
         self._threads = ThreadPoolExecutor(self._most, thread_name_prefix="postgres")
@@ -153,6 +154,14 @@ class PostgresStore:
     async def check(self) -> None:
         await self.read(lambda transaction: transaction.clients.get(""))
 
+    def connections(self) -> int:
+        """How many connections are open."""
+        return sum(not connection.raw.closed for connection in tuple(self._connections.values()))
+
+    def calls(self) -> int:
+        """How many transactions run or wait for a connection."""
+        return len(self._calls)
+
     async def write(self, work: Callable[[Transaction], T]) -> T:
         return await self._threaded(_WRITE, work)
 
@@ -168,7 +177,10 @@ class PostgresStore:
         loop, job = asyncio.get_running_loop(), _Job()
         timer = loop.call_later(_DEADLINE + 0.5, job.cut)
         run = contextvars.copy_context().run
-        future = loop.run_in_executor(self._threads, run, self._patiently, job, begin, work)
+        call = self._threads.submit(run, self._patiently, job, begin, work)
+        self._calls.add(call)
+        call.add_done_callback(self._calls.discard)
+        future = asyncio.wrap_future(call, loop=loop)
         try:
             return await future
         finally:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, HTTPException, Request
 from starlette.responses import Response
 
+from issuer.guard import came_through_proxy
 from issuer.metrics import CONTENT_TYPE
 from issuer.server import server_of
 
@@ -14,5 +15,7 @@ PATH = "/metrics"
 
 @router.get(PATH)
 async def metrics(request: Request) -> Response:
-    """The counters of this process."""
+    """The counters of this process, for who asks it directly: what a proxy passes on may come from anywhere."""
+    if came_through_proxy(request.headers):
+        raise HTTPException(404)
     return Response(server_of(request).metrics.exposition(), media_type=CONTENT_TYPE)
