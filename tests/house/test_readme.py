@@ -49,7 +49,8 @@ def commands(text: str) -> list[list[str]]:
     written = [line for block in shell for line in block.replace("\\\n", " ").splitlines()]
     written += re.findall(r"`([^`\n]+)`", text)
     found = (re.search(r"((?:\./dev|mcp-issuer|mcp-resource) .*)", line) for line in written)
-    return [shlex.split(match[1].split("#")[0].rstrip(")")) for match in found if match]
+    # What follows is not the command's: a remark, a redirection, the end of $(...)
+    return [shlex.split(re.sub(r"( #| >|\)\"?\s*$).*", "", match[1])) for match in found if match]
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)

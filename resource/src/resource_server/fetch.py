@@ -46,7 +46,10 @@ class Fetcher:
 
         if self._client is None:
             limits = httpx.Limits(max_connections=8, keepalive_expiry=30)
-            self._client = httpx.AsyncClient(trust_env=False, follow_redirects=False, timeout=DEADLINE, limits=limits)
+            trust = httpx.create_ssl_context()  # SSL_CERT_FILE or SSL_CERT_DIR, else the certificates of `certifi`
+            self._client = httpx.AsyncClient(
+                verify=trust, trust_env=False, follow_redirects=False, timeout=DEADLINE, limits=limits
+            )
         headers = {"Accept": "application/json", "Accept-Encoding": "identity", **(headers or {})}
         if request_id := log.request_id.get():
             headers["X-Request-Id"] = request_id

@@ -6,26 +6,14 @@ import json
 import os
 import subprocess
 import sys
-from functools import cache
 
 import pytest
+from tests.support import namespace
 from tests.support.machine import ROOT
-
-NAMESPACE = ["unshare", "--net", "--mount"]
-
-
-@cache
-def unable() -> str | None:
-    """Why no network namespace can be made here."""
-    try:
-        made = subprocess.run([*NAMESPACE, "ip", "link"], capture_output=True, text=True, check=False)
-    except FileNotFoundError:
-        return "there is no unshare command"
-    return made.stderr.strip() or "it fails" if made.returncode else None
 
 
 def test_nothing_private_is_touched() -> None:
-    if reason := unable():
+    if reason := namespace.unable():
         pytest.skip(f"namespaces: {reason}")
     urls = [
         "https://client.test/x",
@@ -39,7 +27,7 @@ def test_nothing_private_is_touched() -> None:
         "https://2130706433/x",
     ]
     island = subprocess.run(
-        [*NAMESPACE, sys.executable, "-m", "tests.support.island", *urls],
+        [*namespace.COMMAND, sys.executable, "-m", "tests.support.island", *urls],
         cwd=ROOT,
         env={**os.environ, "HTTPS_PROXY": "http://127.0.0.1:443"},
         capture_output=True,
