@@ -35,7 +35,7 @@ class Load:
 
 @dataclass(frozen=True)
 class Sample:
-    """What one run measured: units of work a second, milliseconds, errors, and the share of a core that each side used."""
+    """What one run measured: units of work a second, milliseconds, errors, and how much of a core each side used."""
 
     rate: float
     p50: float

@@ -60,14 +60,16 @@ def register(server: Running, dialect: Dialect) -> Load:
 
 
 def page(server: Running, dialect: Dialect) -> Load:
-    """`GET /authorize` by a browser that nobody has signed in with: the page that asks who is there."""
+    """`GET /authorize` by a browser that nobody has signed in with, and on to the page that asks who is there."""
     with httpx.Client(base_url=server.origin) as web:
         path = dialects.authorize_url(dialect, dialect.client(server, web))
         headers = {"Sec-Fetch-Site": "cross-site"}
         answer = web.get(path, headers=headers, follow_redirects=True)
         if "<form" not in expect(answer, 200).text:
             raise dialects.Refused(f"{server.candidate.title} shows no form")
-    return _turns([_request("GET", path, headers)])
+    steps = 1 + len(answer.history)
+    plan = {"path": path, "headers": headers, "cookie": "_interaction="}  # oidc-provider's name
+    return Load("page.lua", plan, steps=steps, connections=STATEFUL, threads=True)
 
 
 def fixed(server: Running, path: str) -> Load:

@@ -15,11 +15,12 @@ TICK = os.sysconf("SC_CLK_TCK")
 
 @dataclass(frozen=True)
 class Cores:
-    """The core of the servers and that of the load generator; a second one for servers where there are three."""
+    """The core of the servers and that of the load generator; `both` is for servers of two processes, which on a
+    machine of two cores share one with the load."""
 
     server: int
     load: int
-    second: int | None
+    both: str
 
 
 class Unfit(Exception):
@@ -30,7 +31,7 @@ def cores() -> Cores:
     found = sorted(os.sched_getaffinity(0))
     if len(found) < 2:
         raise Unfit("The benchmark needs two cores: one for the server and one for the load.")
-    return Cores(found[0], found[-1], found[1] if len(found) > 2 else None)
+    return Cores(found[0], found[-1], f"{found[0]},{found[1]}")
 
 
 def check_tools() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from bench.servers import ROOT, Candidate
+from bench.servers import ROOT, Candidate, free_port
 
 RESOURCE = "http://127.0.0.1:8000/mcp"
 """The resource identifier that every token names, wherever the resource listens."""
@@ -48,3 +48,16 @@ def resource(name: str, title: str, token_issuer: str, server: str = "", tools: 
 
     command = [sys.executable, "-m", "resource_server", "serve", *([server] if server else [])]
     return Candidate(name, title, lambda _: command, environment, "/readyz")
+
+
+def up() -> Candidate:
+    """Both, as `./dev up` starts them; ready when the resource is, which needs the issuer."""
+
+    def environment(port: int) -> dict[str, str]:
+        return {
+            "ISSUER_PORT": str(free_port()),
+            "ISSUER_DATABASE": "issuer.db",
+            "RESOURCE_PORT": str(port),
+        }
+
+    return Candidate("up", "`./dev up`", lambda _: [str(ROOT / "dev"), "up"], environment, "/readyz", workers=2)

@@ -58,8 +58,3 @@ def summary(samples: list[Sample]) -> dict[str, Any]:
         "load_cpu": round(median(sample.load_cpu for sample in samples), 2),
         "rounds": [asdict(sample) for sample in samples],
     }
-
-
-def ratio(ours: list[Sample], theirs: list[Sample]) -> float:
-    """The median of the ratios of each round: both sides of one round saw the same machine."""
-    return median(a.rate / b.rate for a, b in zip(ours, theirs, strict=True))

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Collection
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from bench import loads, machine, rounds, servers, works
+from bench import machine, rounds, servers, works
 from bench.load import Sample
 from bench.rounds import Pace, Turn
 from bench.servers import Candidate, Running
 from bench.works import LIMIT, Work
-
-STARTS = 5
 
 
 class Session:
@@ -30,7 +29,8 @@ class Session:
         known = self.running.get(candidate.name)
         if known is None:
             say(f"   starting {candidate.title}")
-            server = servers.running(candidate, self.folder / candidate.name, self.cores.server)
+            core = self.cores.both if candidate.workers > 1 else self.cores.server
+            server = servers.running(candidate, self.folder / candidate.name, core)
             known = self.running[candidate.name] = self.stack.enter_context(server)
             self.titles[candidate.name] = candidate.title
         return known
@@ -71,28 +71,35 @@ class Session:
     def starts(self, candidates: Collection[Candidate]) -> dict[str, list[float]]:
         """Seconds from the start to the first 200, in turns."""
         found: dict[str, list[float]] = {candidate.name: [] for candidate in candidates}
-        for number in range(min(STARTS, self.pace.rounds)):
+        say("-- starting")
+        for number in range(1 + self.pace.rounds):
             for candidate in candidates:
-                folder = self.folder / f"start-{candidate.name}"
-                with servers.running(candidate, folder, self.cores.server) as server:
-                    if number or self.pace.rounds == 1:
+                self.titles[candidate.name] = candidate.title
+                core = self.cores.both if candidate.workers > 1 else self.cores.server
+                with servers.running(candidate, self.folder / f"start-{candidate.name}", core) as server:
+                    if number:  # the first start makes keys and a database
                         found[candidate.name].append(round(server.start_seconds, 3))
-                    self.titles[candidate.name] = candidate.title
         return found
 
 
 def run(stack: ExitStack, folder: Path, pace: Pace, only: Collection[str]) -> dict[str, Any]:
     """The results of the works that are named in `only`, or of all."""
     session = Session(stack, folder, pace)
-    wanted: Callable[[str], bool] = lambda name: not only or name in only
+
+    def wanted(name: str) -> bool:
+        return not only or name in only
+
     found = {work.name: session.compete(work) for work in works.of_the_issuer() if wanted(work.name)}
-    lender = session.start(works.ISSUER) if any(map(wanted, works.RESOURCE_WORKS)) else None
+    lender = session.start(works.ISSUER) if any(map(wanted, works.WITH_TOKENS)) else None
     if lender is not None:
         found |= {w.name: session.compete(w) for w in works.of_the_resource(lender) if wanted(w.name)}
+    starts = session.starts(works.starting(lender)) if lender is not None and wanted("start") else {}
     return {
+        "date": time.strftime("%Y-%m-%d", time.gmtime()),
         "machine": machine.description(),
         "pace": {"rounds": pace.rounds, "seconds": pace.seconds},
         "works": found,
+        "starts": starts,
         "servers": session.servers(),
         "titles": session.titles,
     }

@@ -15,7 +15,7 @@ from bench.servers import Candidate, Running
 
 TOKENS = 2000
 LIMIT = "rsa"
-RESOURCE_WORKS = ("tool", "tools20")
+WITH_TOKENS = ("tool", "tools20", "start")
 
 Make = Callable[[Running], Load]
 
@@ -49,6 +49,7 @@ NODE_OIDC_ES256 = peers.on_node(
 )
 MOCK = peers.on_node("oauth2-mock-server", "oauth2-mock-server", "mock_server.mjs", "/jwks")
 AUTHLIB = peers.authlib("authlib", "Authlib on Flask and gunicorn")
+FASTMCP = peers.on_fastmcp("fastmcp", "FastMCP, no auth")
 BARE = peers.on_starlette("starlette", "a bare Starlette route")
 
 
@@ -56,7 +57,9 @@ def _speaking(dialect: Dialect, make: Callable[[Running, Dialect], Load]) -> Mak
     return lambda server: make(server, dialect)
 
 
-def _entries(make: Callable[[Running, Dialect], Load], *who: tuple[Candidate, Dialect], fresh: bool = False):  # type: ignore[no-untyped-def]
+def _entries(
+    make: Callable[[Running, Dialect], Load], *who: tuple[Candidate, Dialect], fresh: bool = False
+) -> tuple[Entry, ...]:
     return tuple(Entry(candidate, _speaking(dialect, make), fresh) for candidate, dialect in who)
 
 
@@ -92,7 +95,6 @@ def of_the_resource(issuer: Running) -> list[Work]:
     keys = {"TOKEN_ISSUER": issuer.origin, "JWKS_URL": issuer.origin + OURS.jwks}
     tokens = functools.cache(lambda: many_tokens(issuer))
     resource = ours.resource("resource", "resource", issuer.origin)
-    plain = peers.on_fastmcp("fastmcp", "FastMCP, no auth")
     own = peers.on_fastmcp("fastmcp-jwt", "FastMCP, its `JWTVerifier`", VERIFIER="jwt", **keys)
     v2 = peers.on_node("mcp-v2", "TypeScript v2, jose", "mcp_v2.mjs", "/ready", **keys)
     v1 = peers.on_node("mcp-v1", "TypeScript v1, jose, sessions", "mcp_v1.mjs", "/ready", **keys)
@@ -106,9 +108,14 @@ def of_the_resource(issuer: Running) -> list[Work]:
 
     session = Entry(v1, lambda server: loads.session_call(server, tokens()))
     return [
-        Work("tool", "tool call, `add_numbers`", "calls/s", (*calls(resource, own, plain, v2), session)),
+        Work("tool", "tool call, `add_numbers`", "calls/s", (*calls(resource, own, FASTMCP, v2), session)),
         Work("tools20", "the same with 20 tools", "calls/s", calls(one, twenty, own_twenty)),
     ]
+
+
+def starting(issuer: Running) -> tuple[Candidate, ...]:
+    """Whose starts are timed."""
+    return ISSUER, NODE_OIDC, ours.resource("resource", "resource", issuer.origin), FASTMCP, ours.up()
 
 
 def many_tokens(issuer: Running) -> Sequence[str]:

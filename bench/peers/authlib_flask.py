@@ -50,7 +50,9 @@ class Generator(JWTBearerTokenGenerator):
 
 
 app = Flask(__name__)
-server = AuthorizationServer(app, query_client=lambda id: Client() if id == "machine" else None, save_token=lambda *_: None)
+server = AuthorizationServer(
+    app, query_client=lambda id: Client() if id == "machine" else None, save_token=lambda *_: None
+)
 server.register_token_generator("default", Generator(issuer=f"http://127.0.0.1:{environ['PORT']}", alg=ALG))
 server.register_grant(grants.ClientCredentialsGrant)
 

@@ -10,7 +10,6 @@ policy.remove('consent');
 
 const provider = new Provider(issuer, {
   jwks: { keys: [{ ...(await exportJWK(pair.privateKey)), alg: ALG, use: 'sig', kid: 'bench' }] },
-  cookies: { keys: ['bench'] },
   clients: [
     {
       client_id: 'machine',
@@ -76,6 +75,8 @@ provider.use(async (ctx, next) => {
   if (!ctx.path.startsWith('/signin/')) return next();
   // The page that would ask who is there. `?as=alice` answers it, as a form would.
   if (ctx.query.as) return provider.interactionFinished(ctx.req, ctx.res, { login: { accountId: ctx.query.as } });
+  const asked = await provider.interactionDetails(ctx.req, ctx.res);
+  if (asked.prompt.name !== 'login') throw new Error(asked.prompt.name);
   ctx.type = 'html';
   ctx.body = '<!doctype html><title>Sign in</title><form><input name="as"><button>Sign in</button></form>';
 });

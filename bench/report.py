@@ -1,0 +1,94 @@
+"""results.json as a README: one table of verdicts, one of figures, one of where a request spends its time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from statistics import median
+from typing import Any
+
+from bench import goals
+
+_HEAD = """\
+# Benchmark
+
+`./dev bench` measures the pair beside others in one run on one machine, in turns, and writes everything below: this
+page, `results.json` and `chart.svg`. `./dev bench --quick` takes two minutes, `--only token,tool` picks. It needs Linux
+with two cores, `wrk` and npm (Debian packages); the others are installed into `bench/peers` as the lock files there
+say.
+
+Each server runs in one process on one core, the load generator (wrk, 16 connections, or 8 where each goes on with what
+its last answer held) on another. Everything that is on by default is on, the issuer stores in SQLite with
+`synchronous=FULL` unless a line says otherwise, the access log is off. The others run as their documentation shows them
+and keep everything in memory. A ratio is the median of the ratios of single rounds: both sides of a round saw the same
+machine. Compare ratios, not figures: another machine has others.
+"""
+
+
+def readme(results: Mapping[str, Any], profiles: Mapping[str, Any]) -> str:
+    parts = [_HEAD, _about(results), "![Units of work a second](chart.svg)\n", "## Goals\n", _goals(results)]
+    parts += ["\n## Figures\n", _figures(results), "\n## Memory and start\n", _servers(results)]
+    if profiles:
+        parts += ["\n## Where a request spends its time\n", _profiles(profiles)]
+    return "\n".join(parts).replace("\n\n\n", "\n\n")
+
+
+def _table(head: Iterable[str], rows: Iterable[Iterable[object]], right: int = 1) -> str:
+    names = list(head)
+    lines = [f"| {' | '.join(names)} |", "|" + "---|" * right + "--:|" * (len(names) - right)]
+    lines += [f"| {' | '.join(map(str, row))} |" for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+def _about(results: Mapping[str, Any]) -> str:
+    machine, pace = results["machine"], results["pace"]
+    return (
+        f"Measured on {results['date']}: {machine['processor']}, {machine['cores']} cores, Linux {machine['kernel']}, "
+        f"Python {machine['python']}; {pace['rounds']} rounds of {pace['seconds']:g} s after a warm-up that is not "
+        "counted.\n"
+    )
+
+
+def _goals(results: Mapping[str, Any]) -> str:
+    rows = [(v.text, v.value, v.wanted, "met" if v.met else "**not met**") for v in goals.judge(results)]
+    return _table(("", "is", "goal", ""), rows)
+
+
+def _figures(results: Mapping[str, Any]) -> str:
+    rows = []
+    for work in results["works"].values():
+        for name, entry in work["entries"].items():
+            percent = [f"{entry[side]:.0%}" for side in ("server_cpu", "load_cpu")]
+            rate = f"{entry['rate']:,.0f} ({entry['least']:,.0f} to {entry['most']:,.0f})"
+            times = [entry["p50"], entry["p99"]] if entry["p99"] else ["", ""]
+            cells = [work["title"], results["titles"][name], f"{rate} {work['unit']}", *times]
+            rows.append([*cells, " / ".join(percent), entry["errors"]])
+    head = ("work", "server", "median (least to most)", "p50, ms", "p99, ms", "CPU of server / load", "errors")
+    return _table(head, rows, right=2)
+
+
+def _servers(results: Mapping[str, Any]) -> str:
+    rows = []
+    for name in sorted({*results["servers"], *results["starts"]}):
+        known, starts = results["servers"].get(name, {}), results["starts"].get(name, [])
+        start = f"{median(starts):.2f}" if starts else ""
+        rows.append((results["titles"][name], start, known.get("idle_mb", ""), known.get("peak_mb", "")))
+    return _table(("server", "start to the first 200, s", "idle, MB", "at most, MB"), rows)
+
+
+def _profiles(profiles: Mapping[str, Any]) -> str:
+    """Shares of samples that py-spy took while the work was done, before and after the pair was made fast."""
+    parts = ["Shares of the samples that `py-spy` took under load, before and after the work on speed.\n"]
+    for work in profiles.values():
+        before, after = work.get("before", {}), work["after"]
+        names = sorted({*before, *after}, key=lambda name: -max(after.get(name, 0), before.get(name, 0)))
+        rows = [(name, *(f"{found[name]:.0%}" if name in found else "" for found in (before, after))) for name in names]
+        parts.append(_table((work["title"], "before", "after"), rows))
+    return "\n".join(parts)
+
+
+def ratios(results: Mapping[str, Any]) -> str:
+    """The verdicts for a terminal."""
+    return "\n".join(
+        f"{'   ' if verdict.met else 'NOT'} {verdict.value:>8} ({verdict.wanted:<8}) {verdict.text}"
+        for verdict in goals.judge(results)
+    )
