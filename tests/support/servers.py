@@ -137,7 +137,9 @@ def running(name: Name, folder: Path, *, command: Sequence[str] = (), **environm
 
 
 @contextlib.contextmanager
-def processes(folder: Path, *, issuer_command: Sequence[str] = (), **environment: str) -> Iterator[Pair]:
+def processes(
+    folder: Path, *, issuer_command: Sequence[str] = (), resource_command: Sequence[str] = (), **environment: str
+) -> Iterator[Pair]:
     """The pair as two processes on free ports, with keys and database in `folder`; logs are JSON lines."""
     issuer, resource = f"http://127.0.0.1:{free_port()}", f"http://127.0.0.1:{free_port()}"
     settings = {
@@ -151,7 +153,7 @@ def processes(folder: Path, *, issuer_command: Sequence[str] = (), **environment
         **environment,
     }
     with contextlib.ExitStack() as stack:
-        commands: dict[Name, Sequence[str]] = {"issuer": issuer_command, "resource": ()}
+        commands: dict[Name, Sequence[str]] = {"issuer": issuer_command, "resource": resource_command}
         services = {name: spawn(name, folder, command=commands[name], **settings) for name in NAMES}
         for service in services.values():
             stack.callback(service.stop)
