@@ -10,7 +10,7 @@ from tests.house.tree import ROOT, SERVICES, files, lines
 
 pytestmark = pytest.mark.house
 
-TWINS = ("wire.py", "log.py", "guard.py", "request_log.py", "request_metrics.py")
+TWINS = ("wire.py", "log.py", "guard.py", "request_log.py", "request_metrics.py", "tracing.py")
 
 
 def most_lines(path: Path) -> int:

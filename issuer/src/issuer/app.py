@@ -160,6 +160,7 @@ def create_app(settings: Settings, clock: Callable[[], int] = now) -> FastAPI:
         swagger_ui_oauth2_redirect_url=None,
         openapi_url="/openapi.json" if settings.docs else None,
         redirect_slashes=False,
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},  # tells whole queries
     )
     _route(app, settings)
     errors.install(app)

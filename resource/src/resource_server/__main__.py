@@ -39,10 +39,10 @@ def run_serve(arguments: argparse.Namespace) -> None:
     if arguments.server and loaded.RESOURCE_UPSTREAM:
         raise settings.SettingsError("Name one server: either a file or RESOURCE_UPSTREAM (--upstream)")
     # FastMCP takes 2 s to import: bad settings are told before.
-    from resource_server import log, wire
+    from resource_server import log, tracing, wire
     from resource_server.app import create_app
 
-    app = create_app(loaded, arguments.server)
+    app = tracing.traced(create_app(loaded, arguments.server), "mcp-resource")
     log.configure(loaded.RESOURCE_LOG_LEVEL, loaded.RESOURCE_LOG_FORMAT)
     wire.serve(app, host=loaded.RESOURCE_HOST, port=loaded.RESOURCE_PORT, drain=loaded.RESOURCE_DRAIN_SECONDS)
 

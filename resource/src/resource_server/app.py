@@ -43,6 +43,7 @@ def create_app(settings: Settings, target: str | None = None) -> FastAPI:
         swagger_ui_oauth2_redirect_url=None,
         openapi_url="/openapi.json" if settings.docs else None,
         redirect_slashes=False,
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},  # tells whole queries
     )
     protection.attach(app)
     app.state.protection = protection

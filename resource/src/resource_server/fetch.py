@@ -10,7 +10,7 @@ import base64
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
-from resource_server import log, strict_json
+from resource_server import log, strict_json, tracing
 
 if TYPE_CHECKING:
     import httpx
@@ -50,7 +50,8 @@ class Fetcher:
             self._client = httpx.AsyncClient(
                 verify=trust, trust_env=False, follow_redirects=False, timeout=DEADLINE, limits=limits
             )
-        headers = {"Accept": "application/json", "Accept-Encoding": "identity", **(headers or {})}
+        fixed = {"Accept": "application/json", "Accept-Encoding": "identity"}
+        headers = {**fixed, **tracing.outgoing.get(), **(headers or {})}
         if request_id := log.request_id.get():
             headers["X-Request-Id"] = request_id
         request = self._client.stream(method, url, data=data, headers=headers)

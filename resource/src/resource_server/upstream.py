@@ -20,7 +20,7 @@ from fastmcp.server.dependencies import get_access_token
 from fastmcp.server.providers.proxy import ClientFactoryT, ProxyClient, ProxyMetadataMiddleware, ProxyProvider
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
 
-from resource_server import log
+from resource_server import log, tracing
 from resource_server.metrics import Metrics
 from resource_server.processes import Processes
 from resource_server.settings import Settings, SettingsError
@@ -88,7 +88,7 @@ class WebUpstream:
             self._mode_until = time.monotonic() + 300
 
     def _headers(self) -> dict[str, str]:
-        headers = {}
+        headers = {**tracing.outgoing.get()}
         if request_id := log.request_id.get():
             headers["X-Request-Id"] = request_id
         token = get_access_token()

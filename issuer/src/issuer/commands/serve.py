@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from issuer import log, settings, wire
+from issuer import log, settings, tracing, wire
 from issuer.app import create_app
 from issuer.storage import schema
 
@@ -22,4 +22,5 @@ def run(arguments: argparse.Namespace) -> None:
     loaded = settings.load(ISSUER_HOST=arguments.host, ISSUER_PORT=arguments.port, ISSUER_LOG_LEVEL=arguments.log_level)
     log.configure(loaded.ISSUER_LOG_LEVEL, loaded.ISSUER_LOG_FORMAT)
     schema.upgrade(loaded.ISSUER_DATABASE)
-    wire.serve(create_app(loaded), host=loaded.ISSUER_HOST, port=loaded.ISSUER_PORT, drain=loaded.ISSUER_DRAIN_SECONDS)
+    app = tracing.traced(create_app(loaded), "mcp-issuer")
+    wire.serve(app, host=loaded.ISSUER_HOST, port=loaded.ISSUER_PORT, drain=loaded.ISSUER_DRAIN_SECONDS)
