@@ -87,7 +87,11 @@ class _Stream(httpcore.AsyncNetworkStream):
     async def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.AsyncNetworkStream:
-        return _Stream(await self._inner.start_tls(ssl_context, server_hostname, timeout), self._left)
+        try:
+            return _Stream(await self._inner.start_tls(ssl_context, server_hostname, timeout), self._left)
+        except BaseException:  # a deadline cancels, and httpcore closes for errors alone
+            await self.aclose()
+            raise
 
     def get_extra_info(self, info: str) -> Any:
         return self._inner.get_extra_info(info)
