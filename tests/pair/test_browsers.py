@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import httpx
 import pytest
+from playwright.sync_api import sync_playwright
+from tests.pair.clients.browser import FLAGS
+from tests.support.machine import chromium
 from tests.support.servers import Pair
 
 ANYWHERE = "https://inspector.example"
@@ -78,3 +81,31 @@ def test_a_foreign_page_may_not_call_tools(pair: Pair) -> None:
     headers = {"Origin": ANYWHERE, "Authorization": f"Bearer {pair.token()}"}
     assert httpx.post(pair.mcp, headers=headers).status_code == 403
     assert "access-control-allow-origin" not in preflight(pair.mcp, ANYWHERE, "POST", MCP_HEADERS).headers
+
+
+CALL = """async ([url, token]) => {
+    const name = "add_numbers", revision = "2026-07-28";
+    const _meta = {
+        "io.modelcontextprotocol/protocolVersion": revision, "io.modelcontextprotocol/clientCapabilities": {},
+    };
+    const headers = {
+        "Authorization": `Bearer ${token}`, "Content-Type": "application/json",
+        "Accept": "application/json, text/event-stream", "MCP-Protocol-Version": revision,
+        "Mcp-Method": "tools/call", "Mcp-Name": name, "Mcp-Param-Region": "eu",
+    };
+    const params = { name, arguments: { a: 2, b: 3 }, _meta };
+    const body = JSON.stringify({ jsonrpc: "2.0", id: 1, method: "tools/call", params });
+    return await (await fetch(url, { method: "POST", headers, body })).text();
+}"""
+
+
+@pytest.mark.browser
+def test_a_real_page_calls_a_tool_with_a_header_for_a_parameter(pair: Pair) -> None:
+    """`Mcp-Param-{name}` (SEP-2243): nobody can list beforehand what tools name their parameters."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
+        page = browser.new_page()
+        page.goto(f"{pair.issuer}/healthz")  # another origin on this machine, whose page may do as it likes
+        answer = page.evaluate(CALL, [pair.mcp, pair.token()])
+        browser.close()
+    assert '"result":5' in answer.replace(" ", "")

@@ -13,9 +13,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from resource_server import log
 from resource_server.answers import FORBIDDEN_ORIGIN, refuse
 
+# `*` is every name but Authorization (Fetch standard): `Mcp-Param-{name}` has as many as tools have parameters.
 ALLOWED_HEADERS = (
     "Authorization, Content-Type, Accept, MCP-Protocol-Version, Mcp-Session-Id, Mcp-Method, Mcp-Name, Last-Event-ID, "
-    "X-Request-Id"
+    "X-Request-Id, *"
 )
 EXPOSED_HEADERS = b"WWW-Authenticate, Mcp-Session-Id, X-Request-Id, Retry-After"
 _LOOPBACK = re.compile(rb"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?")
