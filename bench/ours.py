@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 from bench.servers import ROOT, Candidate, free_port
 
@@ -15,7 +16,7 @@ SERVER = ROOT / "bench/peers/fastmcp_server.py"
 def issuer(name: str, title: str, **settings: str) -> Candidate:
     """An issuer in development, whose consent is automatic where no web page asks."""
 
-    def environment(port: int) -> dict[str, str]:
+    def environment(port: int, folder: Path) -> dict[str, str]:
         return {
             "ISSUER": f"http://127.0.0.1:{port}",
             "ISSUER_PORT": str(port),
@@ -36,7 +37,7 @@ def issuer(name: str, title: str, **settings: str) -> Candidate:
 def resource(name: str, title: str, token_issuer: str, server: str = "", tools: int = 1) -> Candidate:
     """A resource that takes the tokens of an issuer that runs. server: instead of the example tools."""
 
-    def environment(port: int) -> dict[str, str]:
+    def environment(port: int, folder: Path) -> dict[str, str]:
         return {
             "ISSUER": token_issuer,
             "BASE_URL": f"http://127.0.0.1:{port}",
@@ -53,10 +54,11 @@ def resource(name: str, title: str, token_issuer: str, server: str = "", tools: 
 def up() -> Candidate:
     """Both, as `./dev up` starts them; ready when the resource is, which needs the issuer."""
 
-    def environment(port: int) -> dict[str, str]:
+    def environment(port: int, folder: Path) -> dict[str, str]:
         return {
             "ISSUER_PORT": str(free_port()),
-            "ISSUER_DATABASE": "issuer.db",
+            "ISSUER_DATABASE": str(folder / "issuer.db"),
+            "ISSUER_KEYS_DIR": str(folder / "keys"),
             "RESOURCE_PORT": str(port),
         }
 

@@ -55,7 +55,7 @@ def version(package: str) -> str:
 
 def on_node(name: str, title: str, script: str, ready: str, **environment: str) -> Candidate:
     settings = {"NODE_ENV": "production", "RESOURCE": RESOURCE, **environment}
-    return Candidate(name, title, lambda _: [install_node(), str(FOLDER / script)], lambda _: settings, ready)
+    return Candidate(name, title, lambda _: [install_node(), str(FOLDER / script)], lambda *_: settings, ready)
 
 
 def authlib(name: str, title: str) -> Candidate:
@@ -65,17 +65,17 @@ def authlib(name: str, title: str) -> Candidate:
         options = ["--worker-class", "gthread", "--threads", "8", "--log-level", "error", "--chdir", str(FOLDER)]
         return [install_python(), "-m", "gunicorn", *options, "--bind", f"127.0.0.1:{port}", "authlib_flask:app"]
 
-    return Candidate(name, title, command, lambda _: {"RESOURCE": RESOURCE}, "/ready")
+    return Candidate(name, title, command, lambda *_: {"RESOURCE": RESOURCE}, "/ready")
 
 
 def on_fastmcp(name: str, title: str, **environment: str) -> Candidate:
     """A FastMCP server of the version that ours stands on."""
     settings = {"RESOURCE": RESOURCE, "FASTMCP_SHOW_SERVER_BANNER": "false", **environment}
     command = [sys.executable, str(FOLDER / "fastmcp_server.py")]
-    return Candidate(name, title, lambda _: command, lambda _: settings, "/ready")
+    return Candidate(name, title, lambda _: command, lambda *_: settings, "/ready")
 
 
 def on_starlette(name: str, title: str) -> Candidate:
     """A document and nothing else, on the framework and the HTTP server that ours stands on."""
     command = [sys.executable, str(FOLDER / "bare_starlette.py")]
-    return Candidate(name, title, lambda _: command, lambda _: {}, "/jwks")
+    return Candidate(name, title, lambda _: command, lambda *_: {}, "/jwks")

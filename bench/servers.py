@@ -21,15 +21,14 @@ OURS = ("ISSUER", "RESOURCE", "AUDIENCE", "BASE_URL", "CLIENT_", "JWKS_URL", "FA
 
 @dataclass(frozen=True)
 class Candidate:
-    """What can be started. command and environment: of the port that it is to listen on. ready: a path that answers
-    200 once it serves. prepare: run once in its folder, before the first start. workers: how many processes serve."""
+    """What can be started. command: for the port that it is to listen on. environment: for that and the folder that it
+    works in. ready: a path that answers 200 once it serves. workers: how many processes serve."""
 
     name: str
     title: str
     command: Callable[[int], list[str]]
-    environment: Callable[[int], Mapping[str, str]]
+    environment: Callable[[int, Path], Mapping[str, str]]
     ready: str
-    prepare: Callable[[Path], None] | None = None
     workers: int = 1
 
 
@@ -71,14 +70,12 @@ def running(candidate: Candidate, folder: Path, core: int | str, port: int = 0) 
     port = port or free_port()
     folder.mkdir(parents=True, exist_ok=True)
     kept = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
-    if candidate.prepare is not None and not (folder / "log").exists():
-        candidate.prepare(folder)
     with (folder / "log").open("wb") as log:
         started = time.monotonic()
         process = subprocess.Popen(
             machine.pinned(core, candidate.command(port)),
             cwd=folder,
-            env={**kept, "PORT": str(port), **candidate.environment(port)},
+            env={**kept, "PORT": str(port), **candidate.environment(port, folder)},
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

@@ -37,4 +37,4 @@ for number in range(int(environ.get("TOOLS", "1"))):
 
 if __name__ == "__main__":
     # httptools and uvloop where they are installed, as `fastmcp run` would choose them
-    uvicorn.run(mcp.http_app(path="/mcp", json_response=True), port=int(environ["PORT"]), log_level="error")
+    uvicorn.run(mcp.http_app(path="/mcp"), port=int(environ["PORT"]), log_level="error")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import gc
 import signal
 import socket
 import sys
@@ -66,9 +67,21 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        settle()
         for bound in sockets or ():
             host, port = bound.getsockname()[:2]
             logger.info("Listening on http://{}:{}", f"[{host}]" if ":" in host else host, port)
+
+
+def settle() -> None:
+    """What the start has made lives as long as the process: the garbage collector need not look at it again and again.
+
+    Requests leave little to collect, as counting references frees the rest: looking after each 700 new objects, as
+    Python does unasked, took two fifths of a tool call, and made pauses of a tenth of a second.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 def listen(host: str, port: int) -> list[socket.socket]:
