@@ -24,10 +24,11 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--store", help="where OAuth credentials are kept between starts")
     parser.add_argument("--document", help="the https URL of a client ID metadata document, instead of registering")
     parser.add_argument("--idle", type=float, help="seconds to wait before `whoami` is called once more")
+    parser.add_argument("--remember", help="a note to keep and to read, which takes more scope each time")
     return parser.parse_args()
 
 
-async def use_tools(client: Connected, idle: float | None) -> dict[str, Any]:
+async def use_tools(client: Connected, idle: float | None = None, note: str | None = None) -> dict[str, Any]:
     """Lists the tools and calls each."""
 
     async def call(name: str, /, **arguments: Any) -> Any:
@@ -46,6 +47,10 @@ async def use_tools(client: Connected, idle: float | None) -> dict[str, Any]:
     }
     if idle is not None:
         await asyncio.sleep(idle)
+        work["later"] = await call("whoami")
+    if note is not None:
+        work["remember"] = await call("remember", text=note)
+        work["recall"] = await call("recall")
         work["later"] = await call("whoami")
     return work
 

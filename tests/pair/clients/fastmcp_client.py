@@ -30,7 +30,7 @@ async def main() -> dict[str, Any]:
     auth = oauth(Path(options.store), options.document) if options.store else options.token
     transport = SSETransport if options.transport == "sse" else StreamableHttpTransport
     async with Client(transport(options.url, auth=auth), mode=options.era) as client:
-        return {**await use_tools(client, options.idle), "protocol": client.protocol_version}
+        return {**await use_tools(client, options.idle, options.remember), "protocol": client.protocol_version}
 
 
 if __name__ == "__main__":

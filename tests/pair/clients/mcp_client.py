@@ -42,10 +42,10 @@ class Store:
 
 
 class Callback:
-    """Listens on a free loopback port for the one request that comes back from the browser."""
+    """Listens on a free loopback port for requests that come back from the browser."""
 
     async def __aenter__(self) -> "Callback":
-        self.target = asyncio.get_running_loop().create_future()
+        self.targets: asyncio.Queue[str] = asyncio.Queue()
         self.server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
         self.uri = f"http://127.0.0.1:{self.server.sockets[0].getsockname()[1]}/callback"
         return self
@@ -58,10 +58,10 @@ class Callback:
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nConnection: close\r\n\r\ndone")
         writer.close()
         if target.startswith("/callback?"):
-            self.target.set_result(target)
+            self.targets.put_nowait(target)
 
     async def result(self) -> AuthorizationCodeResult:
-        query = parse_qs(urlsplit(await self.target).query)
+        query = parse_qs(urlsplit(await self.targets.get()).query)
         return AuthorizationCodeResult.model_validate({name: values[0] for name, values in query.items()})
 
 
@@ -96,7 +96,10 @@ async def main() -> dict[str, Any]:
             else:
                 transport = streamable_http_client(options.url, http_client=http)
             async with Client(transport, mode=options.era) as client:
-                return {**await use_tools(client, options.idle), "protocol": client.protocol_version}
+                return {
+                    **await use_tools(client, options.idle, options.remember),
+                    "protocol": client.protocol_version,
+                }
 
 
 if __name__ == "__main__":

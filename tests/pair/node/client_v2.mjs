@@ -15,13 +15,13 @@ await answer(async () => {
     await client.connect(transport);
     return client;
   };
-  const first = open();
-  const client = await connect(first).catch(async (error) => {
+  let transport = open();
+  const signIn = async (error) => {
     if (!(error instanceof UnauthorizedError) || !callback) throw error;
-    const parameters = await callback.received;
+    const parameters = await callback.next();
     if (parameters.get("state") !== oauth.expectedState) throw new Error("state differs");
-    await first.finishAuth(parameters); // checks `iss` (RFC 9207)
-    return connect(open());
-  });
-  return { ...(await useTools(client)), protocol: client.getNegotiatedProtocolVersion?.() };
+    await transport.finishAuth(parameters); // checks `iss` (RFC 9207)
+  };
+  const client = await connect(transport).catch((error) => signIn(error).then(() => connect((transport = open()))));
+  return { ...(await useTools(client, signIn)), protocol: client.getNegotiatedProtocolVersion?.() };
 });

@@ -1,21 +1,23 @@
 // An OAuth client of the TypeScript SDKs that keeps its credentials in a file and listens on loopback.
 import { randomUUID } from "node:crypto";
+import { EventEmitter, on } from "node:events";
 import { readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { openBrowser, options } from "./driver.mjs";
 
-/** Listens on a free port; `received` settles with the parameters of the one request that comes back. */
+/** Listens on a free port; `next()` settles with the parameters of the next request that comes back. */
 export async function listen() {
   const server = createServer();
   await new Promise((listening) => server.listen(0, "127.0.0.1", listening));
-  const received = new Promise((resolve) =>
-    server.on("request", (request, response) => {
-      const url = new URL(request.url, "http://127.0.0.1");
-      response.end("You can close this window.");
-      if (url.pathname === "/callback") resolve(url.searchParams);
-    }),
-  );
-  return { redirectUri: `http://127.0.0.1:${server.address().port}/callback`, received };
+  const came = new EventEmitter();
+  const received = on(came, "back");
+  server.on("request", (request, response) => {
+    const url = new URL(request.url, "http://127.0.0.1");
+    response.end("You can close this window.");
+    if (url.pathname === "/callback") came.emit("back", url.searchParams);
+  });
+  const next = async () => (await received.next()).value[0];
+  return { redirectUri: `http://127.0.0.1:${server.address().port}/callback`, next };
 }
 
 /** The JSON file that outlives the process. */

@@ -12,11 +12,12 @@ export const { values: options } = parseArgs({
     store: { type: "string" }, // the file that keeps OAuth credentials between starts
     document: { type: "string" }, // the https URL of a client ID metadata document, instead of registering
     idle: { type: "string" }, // seconds to wait before `whoami` is called once more
+    remember: { type: "string" }, // a note to keep and to read, which takes more scope each time
   },
 });
 
-/** Lists the tools and calls each. */
-export async function useTools(client) {
+/** Lists the tools and calls each. stepUp: lets the person grant what a call failed for, or throws. */
+export async function useTools(client, stepUp) {
   const call = async (name, args = {}) => {
     const result = await client.callTool({ name, arguments: args });
     if (result.isError) throw new Error(result.content[0].text);
@@ -31,6 +32,13 @@ export async function useTools(client) {
   };
   if (options.idle) {
     await sleep(options.idle * 1000);
+    work.later = await call("whoami");
+  }
+  if (options.remember) {
+    const persist = (name, args) => call(name, args).catch((error) => stepUp(error).then(() => call(name, args)));
+    const told = (error) => ({ error: `${error.constructor.name}: ${error.message}` });
+    work.remember = await persist("remember", { text: options.remember }).catch(told);
+    work.recall = await persist("recall").catch(told);
     work.later = await call("whoami");
   }
   return work;

@@ -16,7 +16,7 @@ async function discover() {
 }
 
 async function signIn(server, resource) {
-  const { redirectUri, received } = await listen();
+  const { redirectUri, next } = await listen();
   const metadata = { redirect_uris: [redirectUri], client_name: "oauth4webapi", token_endpoint_auth_method: "none" };
   metadata.grant_types = ["authorization_code", "refresh_token"];
   const registration = await oauth.dynamicClientRegistrationRequest(server, metadata, loopback);
@@ -37,7 +37,7 @@ async function signIn(server, resource) {
     code_challenge_method: "S256",
   });
   openBrowser(request.href);
-  const parameters = oauth.validateAuthResponse(server, client, await received, state); // state, and iss (RFC 9207)
+  const parameters = oauth.validateAuthResponse(server, client, await next(), state); // state, and iss (RFC 9207)
   const more = { additionalParameters: { resource: resource.resource }, ...loopback };
   const response = await oauth.authorizationCodeGrantRequest(
     server, client, oauth.None(), parameters, redirectUri, verifier, more,

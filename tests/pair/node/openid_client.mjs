@@ -16,7 +16,7 @@ async function discover() {
 }
 
 async function signIn({ issuer, resource, scopes }) {
-  const { redirectUri, received } = await listen();
+  const { redirectUri, next } = await listen();
   const metadata = {
     redirect_uris: [redirectUri],
     client_name: "openid-client",
@@ -39,7 +39,7 @@ async function signIn({ issuer, resource, scopes }) {
     code_challenge_method: "S256",
   });
   openBrowser(request.href);
-  const callback = new URL(`${redirectUri}?${await received}`);
+  const callback = new URL(`${redirectUri}?${await next()}`);
   const checks = { pkceCodeVerifier: verifier, expectedState, expectedNonce, maxAge: 300, idTokenExpected: true };
   const tokens = await openid.authorizationCodeGrant(config, callback, checks, { resource });
   const userinfo = await openid.fetchUserInfo(config, tokens.access_token, tokens.claims().sub);

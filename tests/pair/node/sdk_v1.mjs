@@ -19,12 +19,12 @@ await answer(async () => {
     return client;
   };
   let transport = open();
-  const client = await connect(transport).catch(async (error) => {
+  const signIn = async (error) => {
     if (!(error instanceof UnauthorizedError) || !callback) throw error;
-    const parameters = await callback.received;
+    const parameters = await callback.next();
     if (parameters.get("state") !== authProvider.expectedState) throw new Error("state differs");
     await transport.finishAuth(parameters.get("code"));
-    return connect((transport = open()));
-  });
-  return { ...(await useTools(client)), protocol: transport.protocolVersion };
+  };
+  const client = await connect(transport).catch((error) => signIn(error).then(() => connect((transport = open()))));
+  return { ...(await useTools(client, signIn)), protocol: transport.protocolVersion };
 });
