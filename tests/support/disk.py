@@ -14,11 +14,13 @@ from pathlib import Path
 class Disk:
     folder: Path
 
-    def fill(self) -> None:
-        """Leave no byte free."""
-        with contextlib.suppress(OSError), (self.folder / "ballast").open("ab", buffering=0) as ballast:
+    def fill(self, leave: int = 0) -> None:
+        """Leave so many bytes free, by default none."""
+        path = self.folder / "ballast"
+        with contextlib.suppress(OSError), path.open("ab", buffering=0) as ballast:
             while True:
                 ballast.write(b"\0" * 4096)
+        os.truncate(path, path.stat().st_size - leave)
 
     def empty(self) -> None:
         (self.folder / "ballast").unlink()
