@@ -18,7 +18,8 @@ from tests.support.machine import ROOT
 
 @dataclass(frozen=True)
 class Requirement:
-    """`id` is the specification and section, with a letter where one section says several things.
+    """`id` is the specification and section, with a letter where one section says several things; sections of
+    specifications without numbers have names, and what they say stands behind a slash.
 
     where: the file that does it, below issuer/src/issuer or resource/src/resource_server.
     """
@@ -34,7 +35,7 @@ class Requirement:
 
     @property
     def section(self) -> str:
-        return re.sub(r"(?<=\d)[a-z]$", "", self.id.partition("-")[2])
+        return re.sub(r"(?<=\d)[a-z]$|/.*", "", self.id.partition("-")[2])
 
 
 SPECS = {  # key -> name, and where to read it
@@ -47,19 +48,26 @@ SPECS = {  # key -> name, and where to read it
     "rfc6750": ("RFC 6750 Bearer tokens", "https://www.rfc-editor.org/rfc/rfc6750"),
     "rfc7009": ("RFC 7009 Revocation", "https://www.rfc-editor.org/rfc/rfc7009"),
     "rfc7517": ("RFC 7517 JSON Web Key", "https://www.rfc-editor.org/rfc/rfc7517"),
+    "rfc7523": ("RFC 7523 JWT client authentication", "https://www.rfc-editor.org/rfc/rfc7523"),
     "rfc7591": ("RFC 7591 Dynamic client registration", "https://www.rfc-editor.org/rfc/rfc7591"),
     "rfc7592": ("RFC 7592 Client configuration", "https://www.rfc-editor.org/rfc/rfc7592"),
     "rfc7636": ("RFC 7636 PKCE", "https://www.rfc-editor.org/rfc/rfc7636"),
+    "rfc7638": ("RFC 7638 JWK thumbprint", "https://www.rfc-editor.org/rfc/rfc7638"),
     "rfc7662": ("RFC 7662 Introspection", "https://www.rfc-editor.org/rfc/rfc7662"),
     "rfc8252": ("RFC 8252 Native apps", "https://www.rfc-editor.org/rfc/rfc8252"),
     "rfc8414": ("RFC 8414 Server metadata", "https://www.rfc-editor.org/rfc/rfc8414"),
     "rfc8707": ("RFC 8707 Resource indicators", "https://www.rfc-editor.org/rfc/rfc8707"),
+    "rfc8725": ("RFC 8725 JWT best practices", "https://www.rfc-editor.org/rfc/rfc8725"),
     "rfc9068": ("RFC 9068 JWT access tokens", "https://www.rfc-editor.org/rfc/rfc9068"),
     "rfc9110": ("RFC 9110 HTTP semantics", "https://www.rfc-editor.org/rfc/rfc9110"),
     "rfc9112": ("RFC 9112 HTTP/1.1", "https://www.rfc-editor.org/rfc/rfc9112"),
     "rfc9207": ("RFC 9207 Issuer identification", "https://www.rfc-editor.org/rfc/rfc9207"),
     "rfc9700": ("RFC 9700 OAuth security", "https://www.rfc-editor.org/rfc/rfc9700"),
     "rfc9728": ("RFC 9728 Protected resource metadata", "https://www.rfc-editor.org/rfc/rfc9728"),
+    "cimd": (
+        "OAuth client ID metadata documents, draft 00",
+        "https://datatracker.ietf.org/doc/html/draft-ietf-oauth-client-id-metadata-document-00",
+    ),
     "oidc": ("OpenID Connect Core 1.0", "https://openid.net/specs/openid-connect-core-1_0.html"),
     "oidcd": ("OpenID Connect Discovery 1.0", "https://openid.net/specs/openid-connect-discovery-1_0.html"),
     "logout": (
@@ -70,26 +78,29 @@ SPECS = {  # key -> name, and where to read it
 
 _LIST = (
     # the authorization server, as MCP wants it
-    Requirement("mcp-A2", "The server publishes authorization server metadata.", "issuer/endpoints/discovery.py"),
-    Requirement("mcp-A3", "`issuer` is the identifier that the metadata's address was built from.", "issuer/endpoints/discovery.py"),
-    Requirement("mcp-A4", "Both documents say `code_challenge_methods_supported`.", "issuer/endpoints/authorize.py"),
-    Requirement("mcp-A6", "Clients may register themselves.", "issuer/endpoints/register.py", "Deprecated in this revision; open in development, off elsewhere unless set."),
-    Requirement("mcp-A7", "`iss` is in every authorization response, errors included.", "issuer/web/redirect.py"),
-    Requirement("mcp-A9", "Access tokens are short-lived.", "issuer/settings.py"),
-    Requirement("mcp-A10", "Refresh tokens are rotated.", "issuer/grants/refresh_token.py", "For 60 seconds an honest retry gets the same successor."),
-    Requirement("mcp-A12", "A redirect URI is compared exactly with the registered ones.", "issuer/protocol/redirect_uri.py"),
-    Requirement("mcp-A13", "Nobody is sent to an address that was not verified.", "issuer/web/redirect.py"),
-    Requirement("mcp-A15", "Consent shows the host the person is sent to, and warns of loopback.", "issuer/web/interaction.py"),
-    Requirement("mcp-A16", "`offline_access` is in no document of the resource.", "resource/metadata.py"),
-    Requirement("mcp-A17", "The token's audience is the requested resource.", "issuer/protocol/resource.py"),
+    Requirement("mcp-overview/metadata", "The server publishes authorization server metadata.", "issuer/endpoints/discovery.py"),
+    Requirement("mcp-server-discovery/issuer", "`issuer` is the identifier that the metadata's address was built from.", "issuer/endpoints/discovery.py"),
+    Requirement("mcp-security/pkce-advertised", "Both documents say `code_challenge_methods_supported`.", "issuer/endpoints/authorize.py"),
+    Requirement("mcp-client-registration/dynamic", "Clients may register themselves.", "issuer/endpoints/register.py", "Deprecated in this revision; open in development, off elsewhere unless set."),
+    Requirement("mcp-response-validation/iss", "`iss` is in every authorization response, errors included.", "issuer/web/redirect.py"),
+    Requirement("mcp-security/short-lived", "Access tokens are short-lived.", "issuer/settings.py"),
+    Requirement("mcp-security/rotation", "Refresh tokens are rotated.", "issuer/grants/refresh_token.py", "For 60 seconds an honest retry gets the same successor."),
+    Requirement("mcp-security/redirect-exact", "A redirect URI is compared exactly with the registered ones.", "issuer/protocol/redirect_uri.py"),
+    Requirement("mcp-security/redirect-untrusted", "Nobody is sent to an address that was not verified.", "issuer/web/redirect.py"),
+    Requirement("mcp-client-registration/consent", "Consent shows the host the person is sent to, and warns of loopback.", "issuer/web/interaction.py"),
+    Requirement("mcp-refresh-tokens/offline-access", "`offline_access` is in no document of the resource.", "resource/metadata.py"),
+    Requirement("mcp-resource-parameter/audience", "The token's audience is the requested resource.", "issuer/protocol/resource.py"),
     # the MCP server
-    Requirement("mcp-R1", "The resource publishes metadata that names its authorization server.", "resource/metadata.py"),
-    Requirement("mcp-R2", "The 401 challenge says where that metadata is.", "resource/answers.py"),
-    Requirement("mcp-R3", "The challenge names the scope that is needed.", "resource/answers.py"),
-    Requirement("mcp-R4", "A token for another audience is refused.", "resource/verifier.py"),
-    Requirement("mcp-R5", "An invalid or expired token is 401.", "resource/bearer.py"),
-    Requirement("mcp-R7", "A token in the query string is no token.", "resource/bearer.py"),
-    Requirement("mcp-R15", "A foreign Origin is 403.", "resource/browser.py"),
+    Requirement("mcp-overview/protected-resource", "The resource publishes metadata that names its authorization server.", "resource/metadata.py"),
+    Requirement("mcp-server-discovery/challenge", "The 401 challenge says where that metadata is.", "resource/answers.py"),
+    Requirement("mcp-scope-selection/challenge", "The challenge names the scope that is needed.", "resource/answers.py"),
+    Requirement("mcp-token-handling/audience", "A token for another audience is refused.", "resource/verifier.py"),
+    Requirement("mcp-error-handling/401", "An invalid or expired token is 401.", "resource/bearer.py"),
+    Requirement("mcp-token-requirements/query", "A token in the query string is no token.", "resource/bearer.py"),
+    Requirement("mcp-transport-security/origin", "A foreign Origin is 403.", "resource/browser.py"),
+    Requirement("mcp-scope-challenge/403", "Too little scope is 403 and names all that the operation needs.", "resource/enforcement.py"),
+    Requirement("mcp-step-up/hierarchy", "A wider scope suffices where a narrower one is asked for.", "resource/scopes.py"),
+    Requirement("mcp-token-handling/passthrough", "No token is passed on to an upstream.", "resource/upstream.py"),
     # OAuth
     Requirement("rfc6749-3.1", "A parameter that is not known is ignored, a repeated one refused.", "issuer/web/form.py"),
     Requirement("rfc6749-3.2", "Token requests are POSTs of forms.", "issuer/web/form.py"),
@@ -127,6 +138,16 @@ _LIST = (
     Requirement("rfc7592-2.1", "A client reads its registration with its registration access token.", "issuer/endpoints/registration.py"),
     Requirement("rfc7592-2.2", "An update replaces the whole registration.", "issuer/endpoints/registration.py"),
     Requirement("rfc7592-2.3", "A deleted client is gone, with all that was granted to it.", "issuer/endpoints/registration.py"),
+    Requirement("cimd-client-identifier", "A client_id that is an https URL with a path names a document.", "issuer/protocol/client_document.py"),
+    Requirement("cimd-document/client-id", "The document's client_id is that URL, character by character.", "issuer/protocol/client_document.py"),
+    Requirement("cimd-document/no-secret", "A document holds no shared secret.", "issuer/protocol/client_document.py"),
+    Requirement("cimd-redirect-uris", "A redirect URI is one that the document lists.", "issuer/protocol/client_document.py"),
+    Requirement("cimd-caching", "A document is kept as long as its headers allow, within bounds.", "issuer/documents.py"),
+    Requirement("cimd-special-use-addresses", "Addresses of special use are never fetched from.", "issuer/resolver.py"),
+    Requirement("rfc7523-3", "A client assertion names its client, this server, and an end; it is used once.", "issuer/protocol/assertion.py"),
+    Requirement("rfc7638-3", "A `kid` is the SHA-256 thumbprint of its key.", "issuer/signing_key.py"),
+    Requirement("rfc8725-3.1", "The algorithm is chosen by configuration and key, never by the token alone.", "resource/verifier.py"),
+    Requirement("rfc8725-3.11", "A token of another type is refused.", "resource/verifier.py"),
     # tokens afterwards
     Requirement("rfc7009-2.1", "Revoking a refresh token ends its grant.", "issuer/endpoints/revoke.py"),
     Requirement("rfc7009-2.2", "An unknown token is 200 too.", "issuer/endpoints/revoke.py"),

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from joserfc import jwk
+from tests.requirements import requirement
 
 from issuer import key_files, keys, signing_key
 from issuer.key_files import BadKey
@@ -53,6 +54,7 @@ def test_the_thumbprint_of_rfc_7638():
     assert found == "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs"
 
 
+@requirement("rfc7638-3")
 @pytest.mark.parametrize("alg", ALGORITHMS)
 def test_the_kid_is_the_thumbprint_that_others_compute(alg: str, tmp_path: Path):
     found = key_files.read_key(key_files.make_key(tmp_path, alg, T0))

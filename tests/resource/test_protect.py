@@ -17,6 +17,7 @@ import pytest
 from fastapi import FastAPI
 from fastmcp import Client, FastMCP
 from loguru import logger
+from tests.requirements import requirement
 from tests.resource.running import Running, free_port, listening, result, serving
 from tests.resource.stand_in import StandIn
 
@@ -100,6 +101,7 @@ async def test_a_file(issuer: StandIn, own_file: Path) -> None:
         assert httpx.get(f"{server.mcp}/sse").status_code == 404
 
 
+@requirement("mcp-token-handling/passthrough")
 async def test_an_upstream_by_url_learns_nothing_of_the_caller(issuer: StandIn, own_file: Path) -> None:
     port = free_port()
     with (

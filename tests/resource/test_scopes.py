@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
+from tests.requirements import requirement
 from tests.resource.running import Running, challenge, result, serving
 from tests.resource.stand_in import StandIn
 
@@ -110,6 +111,7 @@ NEEDS: dict[str, tuple[str, dict[str, Any], str]] = {
 }
 
 
+@requirement("mcp-scope-challenge/403")
 @pytest.mark.parametrize(("method", "params", "scopes"), NEEDS.values(), ids=NEEDS)
 @pytest.mark.parametrize("era", ["modern", "legacy"])
 def test_too_little_scope_is_one_challenge_with_all_of_it(
@@ -166,6 +168,7 @@ def test_over_sse_too(own: Running) -> None:
     assert json.loads(answers.get(timeout=10))["result"]["structuredContent"] == {"result": "above"}
 
 
+@requirement("mcp-step-up/hierarchy")
 def test_a_wider_scope_includes_narrower_ones(own: Running) -> None:
     for scope in ("admin", "files:write"):
         token = own.token(scope=f"mcp:tools {scope}")

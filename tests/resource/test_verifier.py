@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from tests.requirements import requirement
 from tests.resource import stand_in
 
 from resource_server.jwk import Key, parse_set
@@ -112,6 +113,7 @@ BAD_HEADERS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 
+@requirement("rfc8725-3.11")
 @pytest.mark.parametrize("header", BAD_HEADERS.values(), ids=BAD_HEADERS)
 def test_refused_for_its_header(header: dict[str, Any]) -> None:
     token = stand_in.sign(RSA, claims(), **header)
@@ -208,6 +210,7 @@ def test_a_key_is_used_for_its_own_algorithm_alone() -> None:
         verify(forged(HEADER, signature=b"\0" * 64))
 
 
+@requirement("rfc8725-3.1")
 def test_only_configured_algorithms() -> None:
     token = stand_in.sign(EC, claims())
     with pytest.raises(Rejected, match="algorithm"):

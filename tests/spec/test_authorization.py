@@ -14,7 +14,7 @@ from tests.spec.conftest import World
 from tests.support.oauth import Client, answer_of, claims
 
 
-@requirement("mcp-A7", "rfc9207-2")
+@requirement("mcp-response-validation/iss", "rfc9207-2")
 def test_iss_is_in_every_answer(world: World) -> None:
     assert world.answer()["iss"] == world.pair.issuer
     refused = answer_of(world.person.open(world.client, response_type="token"))
@@ -25,7 +25,7 @@ def test_iss_is_in_every_answer(world: World) -> None:
     assert denied["iss"] == world.pair.issuer
 
 
-@requirement("mcp-A12", "mcp-A13", "rfc6749-4.1.2.1")
+@requirement("mcp-security/redirect-exact", "mcp-security/redirect-untrusted", "rfc6749-4.1.2.1")
 @pytest.mark.parametrize(
     "uri",
     [
@@ -42,14 +42,14 @@ def test_nobody_is_sent_to_an_address_that_is_not_registered(world: World, uri: 
     assert "location" not in answer.headers
 
 
-@requirement("mcp-A13", "rfc6749-4.1.2.1")
+@requirement("mcp-security/redirect-untrusted", "rfc6749-4.1.2.1")
 def test_an_unknown_client_gets_a_page(world: World) -> None:
     answer = world.person.open(world.client, client_id="nobody")
     assert answer.status_code == 400
     assert "location" not in answer.headers
 
 
-@requirement("mcp-A15")
+@requirement("mcp-client-registration/consent")
 def test_consent_names_the_host_and_warns_of_loopback(world: World) -> None:
     text = html.unescape(re.sub(r"<[^>]+>", " ", world.person.consent_page(world.client).text))
     assert "127.0.0.1" in text

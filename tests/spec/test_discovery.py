@@ -12,7 +12,7 @@ from tests.support import servers
 PRM = "/.well-known/oauth-protected-resource"
 
 
-@requirement("mcp-A2", "mcp-A3", "mcp-A4", "rfc9207-3")
+@requirement("mcp-overview/metadata", "mcp-server-discovery/issuer", "mcp-security/pkce-advertised", "rfc9207-3")
 def test_both_documents_say_who_answers_and_that_pkce_and_iss_are_spoken(world: World) -> None:
     for name in ("oauth-authorization-server", "openid-configuration"):
         answer = world.http.get(f"/.well-known/{name}")
@@ -67,7 +67,7 @@ def test_the_keys_are_public(world: World) -> None:
         assert not key.keys() & {"d", "p", "q", "dp", "dq", "qi", "k", "oth"}
 
 
-@requirement("mcp-R1", "mcp-A16", "rfc9728-2", "rfc9728-3.1")
+@requirement("mcp-overview/protected-resource", "mcp-refresh-tokens/offline-access", "rfc9728-2", "rfc9728-3.1")
 def test_the_resource_names_itself_and_its_issuer(world: World) -> None:
     for address in (f"{PRM}/mcp", PRM):
         document = httpx.get(world.pair.resource + address).json()

@@ -25,7 +25,7 @@ def challenge(answer: httpx.Response) -> dict[str, str]:
     return dict(re.findall(r'(\w+)="([^"]*)"', rest))
 
 
-@requirement("mcp-R2", "mcp-R3", "rfc6750-3", "rfc6750-3.1")
+@requirement("mcp-server-discovery/challenge", "mcp-scope-selection/challenge", "rfc6750-3", "rfc6750-3.1")
 def test_the_challenge(world: World) -> None:
     refused = world.mcp(None)
     assert refused.status_code == 401
@@ -36,7 +36,7 @@ def test_the_challenge(world: World) -> None:
     assert challenge(world.mcp("garbage"))["error"] == "invalid_token"
 
 
-@requirement("mcp-R5")
+@requirement("mcp-error-handling/401")
 def test_a_good_token_is_let_in_and_an_expired_one_is_not(world: World) -> None:
     assert world.mcp(world.tokens()["access_token"]).status_code == 200
     brief = world.pair.token(expires_in="1")
@@ -76,7 +76,7 @@ def test_a_token_signed_anew_by_the_issuers_key_is_good(world: World) -> None:
     assert world.mcp(signed(good, {"jti": "another"}, signing_key(world, good))).status_code == 200
 
 
-@requirement("mcp-R4", "rfc9068-4")
+@requirement("mcp-token-handling/audience", "rfc9068-4")
 @pytest.mark.parametrize(
     "bend",
     [
@@ -113,14 +113,14 @@ def test_a_token_that_differs_in_one_thing_is_refused(world: World, bend: dict[s
     assert challenge(refused)["error"] == "invalid_token"
 
 
-@requirement("mcp-R7")
+@requirement("mcp-token-requirements/query")
 def test_a_token_in_the_query_is_none(world: World) -> None:
     refused = world.mcp(None, params={"access_token": world.pair.token()})
     assert refused.status_code == 401
     assert "error" not in challenge(refused)
 
 
-@requirement("mcp-R15")
+@requirement("mcp-transport-security/origin")
 @pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://localhost.evil.example"])
 def test_a_foreign_page_is_refused(world: World, origin: str) -> None:
     assert world.mcp(world.pair.token(), headers={"origin": origin}).status_code == 403

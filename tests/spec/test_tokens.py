@@ -26,7 +26,7 @@ def test_only_posted_forms(world: World) -> None:
     assert world.client.redeem(code).status_code == 200
 
 
-@requirement("rfc6749-5.1", "rfc9068-2.1", "rfc9068-2.2", "mcp-A9")
+@requirement("rfc6749-5.1", "rfc9068-2.1", "rfc9068-2.2", "mcp-security/short-lived")
 def test_a_token_response(world: World) -> None:
     redeemed = world.client.redeem(world.answer()["code"])
     assert redeemed.headers["cache-control"] == "no-store"
@@ -44,7 +44,7 @@ def test_a_token_response(world: World) -> None:
     assert found["exp"] - found["iat"] == tokens["expires_in"]
 
 
-@requirement("mcp-A17", "rfc8707-2.2")
+@requirement("mcp-resource-parameter/audience", "rfc8707-2.2")
 def test_the_audience_is_the_resource(world: World) -> None:
     code = world.answer(resource=world.pair.mcp)["code"]
     refused = world.client.redeem(code, resource="https://else.example/")
@@ -92,7 +92,7 @@ def test_errors_keep_to_the_form(world: World) -> None:
         assert re.fullmatch(r"[\x20-\x21\x23-\x5b\x5d-\x7e]+", answer.json()["error_description"])
 
 
-@requirement("mcp-A10", "oauth21-4.3.1")
+@requirement("mcp-security/rotation", "oauth21-4.3.1")
 def test_refresh_tokens_rotate_and_reuse_ends_the_family(world: World) -> None:
     first = world.tokens()["refresh_token"]
     second = world.client.refresh(first).json()["refresh_token"]
@@ -146,7 +146,7 @@ def test_userinfo_is_for_openid_alone(world: World) -> None:
     assert world.http.get("/userinfo").status_code == 401
 
 
-@requirement("mcp-A6", "rfc7591-2", "rfc7591-3.2.1", "rfc7591-3.2.2")
+@requirement("mcp-client-registration/dynamic", "rfc7591-2", "rfc7591-3.2.1", "rfc7591-3.2.2")
 def test_registration(world: World) -> None:
     made = world.http.post("/register", json={"redirect_uris": ["https://app.example/cb"]})
     assert made.status_code == 201

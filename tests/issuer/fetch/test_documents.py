@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from tests.issuer.fetch.hosts import PUBLIC, Host, Internet, response
+from tests.requirements import requirement
 
 from issuer import documents
 from issuer.documents import DocumentFailed, Documents
@@ -102,6 +103,7 @@ async def test_it_is_fetched_once_while_it_is_fresh(made: Documents, clock: Cloc
     assert host.connections == 2
 
 
+@requirement("cimd-caching")
 @pytest.mark.parametrize(
     ("cache", "seconds"),
     [

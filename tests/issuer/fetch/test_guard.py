@@ -6,6 +6,7 @@ import re
 
 import pytest
 from tests.issuer.fetch.hosts import PUBLIC, Authority, Host, Internet, response
+from tests.requirements import requirement
 
 from issuer.fetch import Fetcher, FetchFailed
 from issuer.protocol import outbound_url
@@ -58,6 +59,7 @@ FORBIDDEN = [
 ]  # fmt: skip
 
 
+@requirement("cimd-special-use-addresses")
 @pytest.mark.parametrize("address", FORBIDDEN)
 async def test_a_name_that_leads_there_is_refused(
     fetcher: Fetcher, host: Host, internet: Internet, address: str

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from joserfc import jwt
 from joserfc.jwk import ECKey, OKPKey, RSAKey
+from tests.requirements import requirement
 
 from issuer.errors import InvalidClient
 from issuer.protocol import assertion
@@ -71,6 +72,7 @@ def test_a_changed_character_is_noticed(place: int, alg: str):
     assert not assertion.verify(presented, [public(alg)])
 
 
+@requirement("rfc7523-3")
 @pytest.mark.parametrize(
     "claims",
     [

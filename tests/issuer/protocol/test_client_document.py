@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
+from tests.requirements import requirement
 
 from issuer.errors import InvalidClientMetadata, InvalidRedirectUri, OAuthError
 from issuer.model import Client
@@ -33,6 +34,7 @@ def test_the_least_that_a_document_may_say() -> None:
     assert not client.trusted
 
 
+@requirement("cimd-document/client-id")
 @pytest.mark.parametrize(
     "client_id",
     [
@@ -51,6 +53,7 @@ def test_what_must_be_there(missing: str) -> None:
         client_document.read({name: value for name, value in MINIMAL.items() if name != missing}, URL, now=1000)
 
 
+@requirement("cimd-document/no-secret")
 @pytest.mark.parametrize("member", ["client_secret", "client_secret_expires_at"])
 def test_no_secret_in_public(member: str) -> None:
     for value in ("s3cret", None, 0):
@@ -58,6 +61,7 @@ def test_no_secret_in_public(member: str) -> None:
             read(**{member: value})
 
 
+@requirement("cimd-redirect-uris")
 @pytest.mark.parametrize(
     "value",
     [
@@ -188,6 +192,7 @@ NO_DOCUMENT_THERE = [
 ]  # fmt: skip
 
 
+@requirement("cimd-client-identifier")
 @pytest.mark.parametrize("url", NO_DOCUMENT_THERE)
 def test_urls_of_no_document(url: str) -> None:
     with pytest.raises(ValueError):
