@@ -22,7 +22,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self.requests = RequestMetrics("resource", self.registry)
+        self.requests = RequestMetrics("resource", self.registry, streams=True)
         self.verified = self._counts(
             "resource_verifications",
             "Requests to /mcp by what came of their token",

@@ -19,9 +19,12 @@ _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5
 
 
 class RequestMetrics:
-    """The metrics of one process, all named after the `service`; Prometheus adds up replicas."""
+    """The metrics of one process, all named after the `service`; Prometheus adds up replicas.
 
-    def __init__(self, service: str, registry: CollectorRegistry) -> None:
+    streams: whether the service has any event streams to tell of.
+    """
+
+    def __init__(self, service: str, registry: CollectorRegistry, *, streams: bool = False) -> None:
         requests = Counter(f"{service}_requests", "Requests", ("route", "method", "status"), registry=registry)
         seconds = Histogram(
             f"{service}_request_seconds",
@@ -31,7 +34,8 @@ class RequestMetrics:
             registry=registry,
         )
         self.in_progress = Gauge(f"{service}_requests_in_progress", "Requests and streams", registry=registry)
-        self.streams = Gauge(f"{service}_open_streams", "Event streams that are open", registry=registry)
+        told = registry if streams else None
+        self.streams = Gauge(f"{service}_open_streams", "Event streams that are open", registry=told)
         # Looking a child up costs more than counting; the labels are few, and so are these.
         self.requests = functools.cache(requests.labels)
         self.seconds = functools.cache(seconds.labels)
