@@ -46,7 +46,7 @@ class Replicas:
             "ISSUER_MOST_CLIENTS": "1000000",
             "ISSUER_LOG_FORMAT": "json",
             "ISSUER_PORT": str(self.ports[number]),
-            "CLOCK": str(self.folder / "clock"),
+            "CLOCK": str(self.folder / str(number) / "clock"),
             **self.settings,
         }
 
@@ -72,6 +72,14 @@ class Replicas:
         process.send_signal(signal.SIGTERM)
         assert process.wait(60) == 0
 
+    def set_clock(self, number: int, ahead: int) -> None:
+        """So many seconds ahead of the true time; for replicas that run WITH_CLOCK."""
+        clock = self.folder / str(number) / "clock"
+        clock.parent.mkdir(exist_ok=True)
+        following = clock.with_suffix(".next")
+        following.write_text(str(ahead))
+        following.replace(clock)
+
     def http(self, number: int = 0) -> httpx.Client:
         return httpx.Client(base_url=self.origins[number], timeout=30, trust_env=False)
 
@@ -95,9 +103,9 @@ def replicas(
     """`count` of them, ready. They start at the same moment, in an empty folder. `name`: the first one's address."""
     ports = [servers.free_port() for _ in range(count)]
     made = Replicas(folder, database, name or f"http://127.0.0.1:{ports[0]}", ports, settings, command)
-    (folder / "clock").write_text("0")
     try:
         for number in range(count):
+            made.set_clock(number, 0)
             started = servers.spawn("issuer", folder / str(number), command=command, **made.environment(number))
             made.running[number] = started
         for service in made.running.values():

@@ -58,7 +58,8 @@ def _successor(presented: str, token: RefreshToken, family: Family, request: Tok
     salt = secrets.token_bytes(16)
     if token.spent_at is None and tx.refresh_tokens.spend(token.digest, salt, request.now):
         following = secret.successor(presented, salt)
-        expires_at = min(request.now + request.lives.refresh_idle, family.expires_at)
+        # Never before the one it follows, which it would be where the clock was set back meanwhile.
+        expires_at = min(max(request.now + request.lives.refresh_idle, token.expires_at), family.expires_at)
         tx.refresh_tokens.add(RefreshToken(secret.digest(following), family.id, expires_at, parent=token.digest))
         if token.parent:
             tx.refresh_tokens.forget_salt(token.parent)
