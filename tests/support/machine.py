@@ -64,10 +64,18 @@ def _no_mounts() -> str | None:
             return "this machine mounts no tmpfs"
 
 
+def _no_tracing() -> str | None:
+    if shutil.which("strace") is None:
+        return "there is no strace"
+    tried = subprocess.run(["strace", "-e", "trace=none", "true"], capture_output=True, check=False)
+    return "strace may not watch processes here" if tried.returncode else None
+
+
 LACKS = {
     "containers": _no_containers,
     "node": _no_node,
     "browser": _no_browser,
     "postgres": _no_postgres,
     "mounts": _no_mounts,
+    "tracing": _no_tracing,
 }
