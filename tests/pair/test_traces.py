@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import subprocess
 import sys
@@ -20,6 +21,16 @@ from tests.support.servers import Pair, clean_environment
 SERVER = 2  # SpanKind of opentelemetry-proto
 OURS = "4bf92f3577b34da6a3ce929d0e0e4736"
 PARENT = "00f067aa0ba902b7"
+UPSTREAM = """
+import sys
+from fastmcp import FastMCP
+from fastmcp.server.dependencies import get_http_request
+mcp = FastMCP("up")
+@mcp.tool
+def whoami() -> str:
+    return get_http_request().headers.get("traceparent", "none")
+mcp.run("http", host="127.0.0.1", port=int(sys.argv[1]), show_banner=False)
+"""
 
 
 @dataclass(frozen=True)
@@ -103,6 +114,33 @@ def test_a_trace_goes_on_from_the_caller_through_the_resource_to_the_issuer(trac
     assert (called.name, called.trace, called.parent) == ("POST /mcp", OURS, PARENT)
     assert (asked.service, asked.parent) == ("mcp-issuer", called.id)
     assert asked.attributes["request_id"] == request_id
+
+
+def test_an_upstream_over_http_goes_on_with_the_trace(tmp_path: Path) -> None:
+    upstream = tmp_path / "upstream.py"
+    upstream.write_text(UPSTREAM)
+    port, request_id = servers.free_port(), secrets.token_hex(8)
+    behind = subprocess.Popen(
+        [sys.executable, upstream, str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    settings = {"RESOURCE_UPSTREAM": f"http://127.0.0.1:{port}/mcp", "OTEL_BSP_SCHEDULE_DELAY": "100"}
+    try:
+        with (
+            collecting() as collector,
+            servers.processes(tmp_path, OTEL_EXPORTER_OTLP_ENDPOINT=collector.origin, **settings) as pair,
+        ):
+            traced, token = Traced(pair, collector), pair.token()
+            deadline = time.monotonic() + 60
+            while (answer := traced.call(token, **{"X-Request-Id": request_id})).status_code != 200 or (
+                "00-" not in answer.text
+            ):
+                assert time.monotonic() < deadline, answer.text
+                time.sleep(0.2)
+            seen = re.findall(r"00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}", answer.text)
+            traced.find(lambda span: (span.trace, span.id) == seen[0] and span.service == "mcp-resource")
+    finally:
+        behind.terminate()
+        behind.wait(15)
 
 
 @pytest.mark.parametrize("header", ["", "x" * 5000, "00-0-0-00", f"00-{'0' * 32}-{PARENT}-01", "ff-\u00e9"])

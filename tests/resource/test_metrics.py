@@ -11,10 +11,13 @@ from typing import Any, get_args
 
 import httpx
 import pytest
+from fastapi import FastAPI
+from fastmcp import FastMCP
 from tests.resource import stand_in
-from tests.resource.running import Running, result, serving
+from tests.resource.running import Running, free_port, listening, result, serving
 from tests.support.scraped import Scrape
 
+from resource_server.protect import guard
 from resource_server.settings import load
 from resource_server.verifier import Reason
 
@@ -193,3 +196,13 @@ def test_a_scraper_that_was_asked_for_may_use_an_address(issuer: Any, setting: s
     with serving(issuer, RESOURCE_METRICS=setting) as server:
         answer = httpx.get(f"{server.origin}/metrics", headers={"Host": "10.1.2.3:8000"})
         assert answer.status_code == status
+
+
+def test_whoever_guards_an_app_of_their_own_has_the_counts_too(issuer: stand_in.StandIn) -> None:
+    app, port = FastAPI(), free_port()
+    protection = guard(app, FastMCP("own"), issuer=issuer.origin, base_url=f"http://127.0.0.1:{port}")
+    with listening(app, port):
+        assert httpx.post(f"http://127.0.0.1:{port}/mcp").status_code == 401
+        assert httpx.get(f"http://127.0.0.1:{port}/metrics").status_code == 404  # it is their app
+    registry = protection.metrics.registry
+    assert registry.get_sample_value("resource_verifications_total", {"outcome": "no_token"}) == 1
