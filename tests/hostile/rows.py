@@ -10,7 +10,25 @@ from pathlib import Path
 import pytest
 
 FOLDER = Path(__file__).parent
-IN_FORCE = ("NET", "DEV", "LOG", "AUZ", "CON", "TOK", "REF", "RS", "MCP", "CIMD", "REG", "RMG", "CLA", "INT")
+TESTS = (FOLDER, FOLDER.parent / "faults")
+IN_FORCE = (
+    "NET",
+    "DEV",
+    "LOG",
+    "AUZ",
+    "CON",
+    "TOK",
+    "REF",
+    "RS",
+    "MCP",
+    "CIMD",
+    "REG",
+    "RMG",
+    "CLA",
+    "INT",
+    "FLT",
+    "RES",
+)
 NOT_TESTED: dict[str, str] = {}  # id of a P0 row -> why no test can or need try it
 
 
@@ -38,8 +56,8 @@ def row(identity: str) -> pytest.MarkDecorator:
 
 
 def rows_with_tests() -> set[str]:
-    """The rows that some test of this folder bears, whether or not it is run now."""
-    sources = "".join(path.read_text() for path in FOLDER.glob("test_*.py"))
+    """The rows that some test bears, whether or not it is run now."""
+    sources = "".join(path.read_text() for folder in TESTS for path in folder.glob("test_*.py"))
     return set(re.findall(r'^@row\("([A-Z]+-\d+)"\)', sources, re.MULTILINE))
 
 

@@ -143,11 +143,21 @@ def write_once(path: Path, content: bytes) -> Path:
                 os.link(part, path)
         finally:
             part.unlink()
+        _sync(path.parent)
     except OSError as error:
         raise BadKey(
             f"{path.name} cannot be written: {error.strerror}; the issuer must be able to write to the key folder"
         ) from error
     return path
+
+
+def _sync(folder: Path) -> None:
+    """Without this, a power cut could take the names in a folder back."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def revoke_key(folder: Path, kid: str) -> Path:
