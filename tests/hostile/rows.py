@@ -26,6 +26,7 @@ IN_FORCE = (
     "RMG",
     "CLA",
     "INT",
+    "KEY",
     "FLT",
     "RES",
 )
