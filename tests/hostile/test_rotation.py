@@ -13,6 +13,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from tests.faults.scale import fault
 from tests.hostile.rows import row
 from tests.resource.running import ACCEPT, META, MODERN, free_port, listening
 from tests.support import servers
@@ -99,6 +100,7 @@ def signing(rotating: Rotating) -> str:
 
 
 @row("KEY-06")
+@fault("two key rotations under load", service="resource")
 def test_two_rotations_under_load_refuse_no_valid_token(
     rotating: Rotating, record_property: Callable[[str, object], None]
 ) -> None:
@@ -155,6 +157,7 @@ def test_in_an_emergency_the_resource_looks_once_for_the_new_key(rotating: Rotat
 
 
 @row("KEY-09")
+@fault("a key that leaked is revoked", service="resource")
 def test_what_a_revoked_key_signed_ends_with_the_next_look(
     rotating: Rotating, record_property: Callable[[str, object], None]
 ) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
+from tests.faults.scale import fault
 from tests.hostile.rows import row
 from tests.resource import stand_in
 from tests.resource.running import Running, challenge, serving
@@ -35,6 +36,7 @@ def status(server: Running, token: str) -> int:
 
 
 @row("RS-19")
+@fault("the issuer is down when the resource starts", service="resource")
 def test_an_outage_at_start_is_503_and_over_soon_after(lone: StandIn, record_property: Record) -> None:
     lone.down()
     with serving(lone) as server:
@@ -64,6 +66,7 @@ def test_an_outage_at_start_is_503_and_over_soon_after(lone: StandIn, record_pro
 
 
 @row("RS-17")
+@fault("a flood of tokens with unknown keys", service="resource")
 def test_five_hundred_unknown_keys_cost_three_fetches_at_most(lone: StandIn, record_property: Record) -> None:
     with serving(lone) as server:
         good = server.token()
@@ -133,6 +136,7 @@ def test_a_bad_answer_is_an_outage_and_wipes_nothing(lone: StandIn, answer: tupl
 
 
 @row("RS-21")
+@fault("the issuer hangs", service="resource")
 def test_a_slow_issuer_slows_nobody_but_who_needs_it(lone: StandIn, record_property: Record) -> None:
     with serving(lone) as server:
         token = server.token()
@@ -196,6 +200,7 @@ def stream(server: Running, path: str, token: str, **headers: str) -> Iterator[h
 
 
 @row("MCP-12")
+@fault("tokens end while streams are open", service="resource")
 def test_an_open_stream_ends_with_its_token(server: Running, record_property: Record) -> None:
     long = server.token(sub="stream")
     session = {"Mcp-Session-Id": server.session(long), "MCP-Protocol-Version": "2025-11-25"}
