@@ -14,6 +14,7 @@ import httpx
 import jwt
 import pytest
 from joserfc.jwk import ECKey, RSAKey
+from tests.faults.scale import fault
 from tests.hostile.rows import row
 from tests.support import servers
 from tests.support.machine import ROOT
@@ -154,6 +155,7 @@ NEW = [sys.executable, "-m", "issuer", "key", "new"]
 
 
 @row("KEY-07")
+@fault("two replicas: key rotations at once")
 def test_two_rotations_at_once_leave_one_key_that_signs(replicas: Replicas, record_property: Record) -> None:
     before, _ = replicas.agree()
     environment = servers.clean_environment(ISSUER=replicas.name)
@@ -204,6 +206,7 @@ def killed(folder: Path, point: int, *arguments: str, **environment: str) -> boo
 
 
 @row("KEY-07")
+@fault("a key rotation is killed at every step")
 def test_a_rotation_that_is_killed_at_any_point_leaves_whole_keys(replicas: Replicas, record_property: Record) -> None:
     before, _ = replicas.agree()
     point = 1
@@ -225,6 +228,7 @@ def test_a_rotation_that_is_killed_at_any_point_leaves_whole_keys(replicas: Repl
 
 
 @row("KEY-07")
+@fault("a first start is killed at every step")
 def test_a_first_start_that_is_killed_at_any_point_is_made_up_for(tmp_path: Path, record_property: Record) -> None:
     point, again = 1, True
     while again:
