@@ -15,9 +15,15 @@ skipped: Counter[str] = Counter()
 
 @pytest.fixture(scope="session", params=["processes", pytest.param("containers", marks=pytest.mark.containers)])
 def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.Pair]:
-    """Issuer and resource, ready, started once for all tests that ask: as processes, then as containers."""
+    """Issuer and resource, ready, started once for all tests that ask: as processes, then as containers.
+
+    Tests that choose (`tests/pair/foreign.py`) also get them as replicas behind Caddy.
+    """
     if request.param == "containers":
         with servers.containers() as started:
+            yield started
+    elif request.param == "scaled":
+        with servers.scaled() as started:
             yield started
     else:
         with servers.processes(tmp_path_factory.mktemp("pair")) as started:

@@ -87,3 +87,26 @@ def test_compose_publishes_on_this_machine_alone_and_takes_every_power_away() ->
         assert all(port.startswith("127.0.0.1:") for port in service.get("ports", [])), name
     mounts = {name: [v for v in s.get("volumes", []) if "keys" in v] for name, s in services.items()}
     assert mounts == {"keys": ["./keys:/keys"], "issuer": ["./keys:/keys:ro"], "resource": []}
+
+
+class Overriding(yaml.SafeLoader):
+    """Reads a compose file that takes back what another one says."""
+
+
+Overriding.add_constructor("!reset", lambda loader, node: "reset")
+
+
+def test_replicas_publish_nothing_and_what_stands_around_them_has_no_power_either() -> None:
+    text = (ROOT / "docker-compose.scale.yml").read_text()
+    services = yaml.load(text, Overriding)["services"]  # a SafeLoader
+    assert {name: service["ports"] for name, service in services.items() if name in SERVICES} == dict.fromkeys(
+        SERVICES, "reset"
+    )
+    assert "ports" not in services["postgres"]
+    assert all(port.startswith("127.0.0.1:") for port in services["caddy"]["ports"])
+    for name in services.keys() - SERVICES.keys():
+        assert services[name]["read_only"] is True, name
+        assert services[name]["cap_drop"] == ["ALL"], name
+        assert services[name]["security_opt"] == ["no-new-privileges:true"], name
+    for name in SERVICES:
+        assert set(services[name]["environment"]) <= set(settings_of(name))

@@ -16,7 +16,11 @@ from tests.support.machine import ROOT
 
 PATIENCE = 120
 LIFETIME = 4  # seconds that access tokens of `brief_pair` live
+_CONTAINERS, _SCALED = (pytest.param(name, marks=pytest.mark.containers) for name in ("containers", "scaled"))
 PROCESSES = pytest.mark.parametrize("pair", ["processes"], indirect=True)  # once, not in containers too
+AND_SCALED = pytest.mark.parametrize("pair", ["processes", _SCALED], indirect=True)  # and on replicas behind Caddy
+SCALED = pytest.mark.parametrize("pair", [_SCALED], indirect=True)
+EVERYWHERE = pytest.mark.parametrize("pair", ["processes", _CONTAINERS, _SCALED], indirect=True)
 
 
 @dataclass(frozen=True)

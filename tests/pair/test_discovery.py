@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import jwt
 import pytest
+from tests.pair.foreign import EVERYWHERE
 from tests.support.servers import Pair
 
 REVISION = "2026-07-28"
@@ -52,6 +53,7 @@ def challenge(response: httpx.Response) -> dict[str, str]:
     return dict(re.findall(r'(\w+)="([^"]*)"', rest))
 
 
+@EVERYWHERE
 def test_a_client_finds_its_way_from_the_bare_url(pair: Pair) -> None:
     refused = httpx.post(pair.mcp, json={"jsonrpc": "2.0", "id": 1, "method": "server/discover"})
     assert refused.status_code == 401
@@ -76,14 +78,13 @@ def test_a_client_finds_its_way_from_the_bare_url(pair: Pair) -> None:
     client = registered.json()
     assert not [name for name, value in client.items() if value in (None, "")]
 
-    answer = httpx.post(f"{issuer}/dev/token", data={"sub": "ada", "resource": pair.mcp}).json()
-    token = answer["access_token"]
-    assert answer["token_type"] == "Bearer"
+    token = pair.token(sub="ada", resource=pair.mcp)
     assert call_tool(pair, token, "add_numbers", a=2, b=3) == 5
     assert "Ada" in call_tool(pair, token, "hello", name="Ada")
     assert call_tool(pair, token, "whoami")["subject"] == "ada"
 
 
+@EVERYWHERE
 def test_a_second_library_verifies_the_token(pair: Pair) -> None:
     metadata = httpx.get(f"{pair.issuer}/.well-known/openid-configuration").json()
     published = httpx.get(metadata["jwks_uri"])
@@ -98,6 +99,7 @@ def test_a_second_library_verifies_the_token(pair: Pair) -> None:
     assert claims.keys() >= {"iss", "sub", "aud", "client_id", "scope", "iat", "exp", "jti"}  # RFC 9068 §2.2
 
 
+@EVERYWHERE
 def test_the_issuer_is_the_same_bytes_everywhere(pair: Pair) -> None:
     said = {
         "protected-resource metadata": httpx.get(f"{pair.resource}/.well-known/oauth-protected-resource/mcp").json()[
@@ -113,6 +115,7 @@ def test_the_issuer_is_the_same_bytes_everywhere(pair: Pair) -> None:
     assert said == {where: [pair.issuer] for where in said}
 
 
+@EVERYWHERE
 @pytest.mark.parametrize(
     ("method", "path"), [("GET", "/mcp"), ("DELETE", "/mcp"), ("GET", "/mcp/sse"), ("POST", "/mcp")]
 )
@@ -122,11 +125,13 @@ def test_the_challenge_comes_before_any_other_refusal(pair: Pair, method: str, p
     assert challenge(refused)["resource_metadata"] == f"{pair.resource}/.well-known/oauth-protected-resource/mcp"
 
 
+@EVERYWHERE
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/docs", "/openapi.json"])
 @pytest.mark.parametrize("service", ["issuer", "resource"])
 def test_both_say_how_they_are_and_what_they_offer(pair: Pair, service: str, path: str) -> None:
     assert httpx.get(getattr(pair, service) + path).status_code == 200
 
 
+@EVERYWHERE
 def test_health_of_the_mcp_server_needs_no_token(pair: Pair) -> None:
     assert httpx.get(f"{pair.mcp}/health").status_code == 200

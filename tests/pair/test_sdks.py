@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.pair.clients.browser import Browser
-from tests.pair.foreign import LIFETIME, PROCESSES, Outcome, assert_worked, run, wait_until_ended
+from tests.pair.foreign import AND_SCALED, LIFETIME, PROCESSES, Outcome, assert_worked, run, wait_until_ended
 from tests.support import node
 from tests.support.servers import Pair
 
@@ -31,7 +31,7 @@ def drive(name: str, url: str, *arguments: str, **environment: str) -> Outcome:
     return run([*start, "--url", url, *arguments], **environment)
 
 
-@PROCESSES
+@AND_SCALED
 @pytest.mark.parametrize(
     ("name", "era", "protocol"),
     [
@@ -51,7 +51,7 @@ def test_a_token_opens_the_tools_in_both_eras(pair: Pair, name: str, era: str, p
     assert result["protocol"] == protocol
 
 
-@PROCESSES
+@AND_SCALED
 @pytest.mark.parametrize("name", [case(name) for name in PROGRAMS])
 def test_a_token_opens_the_tools_over_sse(pair: Pair, name: str) -> None:
     token = pair.token(sub="ada")
@@ -67,7 +67,7 @@ def test_without_a_token_each_says_that_it_is_refused(pair: Pair, name: str) -> 
     assert "needs an access token" in refused.answer["error"]["message"]
 
 
-@PROCESSES
+@AND_SCALED
 @pytest.mark.parametrize("name", [case(name, browser=True) for name in PROGRAMS])
 def test_a_person_signs_in_once(pair: Pair, browser: Browser, tmp_path: Path, name: str) -> None:
     """The first start registers and opens one page; the second works with what the first stored."""

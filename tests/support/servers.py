@@ -1,10 +1,11 @@
-"""Starts the pair for real: as two processes, or as the two containers of docker-compose.yml."""
+"""Starts the pair for real: as two processes, as the two containers of docker-compose.yml, or as many replicas."""
 
 from __future__ import annotations
 
 import contextlib
 import functools
 import os
+import random
 import secrets
 import signal
 import socket
@@ -45,7 +46,7 @@ class Service:
 class Pair:
     """Both origins, ready. `services` says more of each; `keys` is the folder of signing keys."""
 
-    kind: Literal["processes", "containers"]
+    kind: Literal["processes", "containers", "scaled"]
     issuer: str
     resource: str
     keys: Path
@@ -66,6 +67,18 @@ class Pair:
     def logs(self) -> str:
         """Everything both services have logged."""
         return "".join(service.log() for service in self.services.values())
+
+
+@dataclass(frozen=True)
+class Scaled(Pair):
+    """The pair as replicas behind Caddy. `compose` runs a command of Docker Compose and returns what it printed."""
+
+    compose: Compose = field(repr=False, kw_only=True)
+
+    def token(self, **form: str) -> str:
+        """As for any pair, but minted inside: what comes through a proxy gets no development token."""
+        options = [word for name, value in form.items() for word in (f"--{name.replace('_', '-')}", value)]
+        return self.compose("exec", "-T", "issuer", "mcp-issuer", "token", *options).strip()
 
 
 def free_port() -> int:
@@ -162,34 +175,61 @@ def processes(
         yield Pair("processes", settings["ISSUER"], settings["BASE_URL"], folder / "keys", services)
 
 
-@contextlib.contextmanager
-def containers(**environment: str) -> Iterator[Pair]:
-    """The pair as docker-compose.yml runs it, in a project and on ports of its own."""
-    ports = {"ISSUER_PORT": str(free_port()), "RESOURCE_PORT": str(free_port())}
-    project = f"pair-test-{secrets.token_hex(4)}"
+@dataclass(frozen=True)
+class Compose:
+    """Docker Compose with a project and ports of its own. Called with a command: what it printed, or RuntimeError.
 
-    def compose(*arguments: str, check: bool = True) -> str:
+    stdin: what the command reads. check: whether a failure raises.
+    """
+
+    files: str
+    environment: Mapping[str, str]
+    project: str = field(default_factory=lambda: f"pair-test-{secrets.token_hex(4)}")
+    ports: Mapping[Name, int] = field(default_factory=lambda: {name: free_port() for name in NAMES})
+
+    def __call__(self, *arguments: str, check: bool = True, stdin: str = "") -> str:
+        ports = {f"{name.upper()}_PORT": str(port) for name, port in self.ports.items()}
         done = subprocess.run(
-            ["docker", "compose", "--project-name", project, *arguments],
+            ["docker", "compose", "--project-name", self.project, *arguments],
             cwd=ROOT,
-            env=clean_environment(**ports, **environment),
+            env=clean_environment(COMPOSE_FILE=self.files, **ports, **self.environment),
+            input=stdin,
             capture_output=True,
             text=True,
             check=False,
         )
         if check and done.returncode:
-            raise RuntimeError(f"docker compose {' '.join(arguments)}:\n{done.stderr[-4000:]}")
+            raise RuntimeError(f"docker compose {' '.join(arguments)}:\n{done.stdout}\n{done.stderr[-4000:]}")
         return done.stdout
 
-    def service(name: Name) -> Service:
-        origin = f"http://127.0.0.1:{ports[f'{name.upper()}_PORT']}"
-        read = functools.partial(compose, "logs", "--no-color", "--no-log-prefix", name)
-        return Service(name, origin, read, functools.partial(compose, "stop", name), ROOT)
+    def service(self, name: Name) -> Service:
+        """All its replicas together; their log lines one after another."""
+        read = functools.partial(self, "logs", "--no-color", "--no-log-prefix", name)
+        return Service(name, f"http://127.0.0.1:{self.ports[name]}", read, functools.partial(self, "stop", name), ROOT)
 
-    try:
-        compose("up", "--build", "--wait")
-        services = {name: service(name) for name in NAMES}
+    @contextlib.contextmanager
+    def up(self, *arguments: str) -> Iterator[Mapping[Name, Service]]:
+        try:
+            self("up", "--build", "--wait", *arguments)
+            yield {name: self.service(name) for name in NAMES}
+        finally:
+            self("down", "--volumes", "--timeout", "10", check=False)
+
+
+@contextlib.contextmanager
+def containers(**environment: str) -> Iterator[Pair]:
+    """The pair as docker-compose.yml runs it."""
+    with Compose("docker-compose.yml", environment).up() as services:
         issuer, resource = (services[name].origin for name in NAMES)
         yield Pair("containers", issuer, resource, ROOT / "keys", services)
-    finally:
-        compose("down", "--volumes", "--timeout", "10", check=False)
+
+
+@contextlib.contextmanager
+def scaled(**environment: str) -> Iterator[Scaled]:
+    """Three replicas of each on PostgreSQL, as docker-compose.scale.yml runs them; logs are JSON lines."""
+    network = f"10.{random.randrange(64, 250)}.{random.randrange(256)}"
+    settings = {"SCALE_NETWORK": network, "ISSUER_LOG_FORMAT": "json", "RESOURCE_LOG_FORMAT": "json", **environment}
+    compose = Compose("docker-compose.yml:docker-compose.scale.yml", settings)
+    with compose.up("--scale", "issuer=3", "--scale", "resource=3") as services:
+        issuer, resource = (services[name].origin for name in NAMES)
+        yield Scaled("scaled", issuer, resource, ROOT / "keys", services, compose=compose)
