@@ -205,7 +205,12 @@ def test_nothing_is_imported_where_no_traces_are_wanted(package: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("setting", "value"), [("OTEL_TRACES_EXPORTER", "zipkin"), ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")]
+    ("setting", "value"),
+    [
+        ("OTEL_TRACES_EXPORTER", "zipkin"),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318"),
+    ],
 )
 @pytest.mark.parametrize("name", servers.NAMES)
 def test_what_cannot_be_exported_ends_the_start(tmp_path: Path, name: servers.Name, setting: str, value: str) -> None:

@@ -38,20 +38,25 @@ def traced(app: ASGIApp, service: str) -> ASGIApp:
 
 
 def _exporter() -> str:
-    """`otlp`, `console` or `none`. An endpoint alone means `otlp`, as its default is of no use to most."""
-    endpoint = os.environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") or os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT")
-    chosen = os.environ.get("OTEL_TRACES_EXPORTER", "").strip().lower() or ("otlp" if endpoint else "none")
+    """`otlp`, `console` or `none`. An endpoint alone means `otlp`; what cannot be done ends the start."""
+    endpoints, protocols = (_given(f"OTEL_EXPORTER_OTLP_{{}}{what}") for what in ("ENDPOINT", "PROTOCOL"))
+    chosen = os.environ.get("OTEL_TRACES_EXPORTER", "").strip().lower() or ("otlp" if endpoints else "none")
     if os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true" or chosen == "none":
         return "none"
     if chosen not in ("otlp", "console"):
         raise SettingsError("OTEL_TRACES_EXPORTER must be otlp, console or none")
-    protocol = "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"
-    for name in protocol:
-        if os.environ.get(name, "http/protobuf") != "http/protobuf":
-            raise SettingsError(
-                f"{name} must be http/protobuf: traces are sent over HTTP (port 4318 of most collectors)"
-            )
+    for name, endpoint in endpoints.items():
+        if not endpoint.startswith(("http://", "https://")):
+            raise SettingsError(f"{name} must be an http or https URL, as http://collector:4318")
+    for name, protocol in protocols.items():
+        if protocol != "http/protobuf":
+            raise SettingsError(f"{name} must be http/protobuf: traces are sent over HTTP")
     return chosen
+
+
+def _given(name: str) -> dict[str, str]:
+    """What a variable says for all that is exported, and its variant for traces; an empty value counts as unset."""
+    return {n: value for part in ("", "TRACES_") if (value := os.environ.get(n := name.format(part), "").strip())}
 
 
 def _tracer(service: str, exporter: str) -> Tracer:
