@@ -6,18 +6,24 @@ shares RESOURCE_UPSTREAM_SECRET with us learns the caller from a short-lived sig
 
 from __future__ import annotations
 
+import functools
 import shlex
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from inspect import isawaitable
+from time import monotonic
 from typing import Any
 
 import jwt
 from fastmcp import FastMCP
 from fastmcp.client.transports.http import StreamableHttpTransport
 from fastmcp.client.transports.sse import SSETransport
-from fastmcp.server.dependencies import get_access_token
+from fastmcp.server.completions import CompletionHandler, CompletionReference
+from fastmcp.server.dependencies import get_access_token, get_context
 from fastmcp.server.providers.proxy import ClientFactoryT, ProxyClient, ProxyMetadataMiddleware, ProxyProvider
+from mcp.shared.exceptions import MCPError
+from mcp_types import METHOD_NOT_FOUND, ClientCapabilities, Completion, CompletionArgument, CompletionContext
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
 
 from resource_server import log, tracing
@@ -27,6 +33,7 @@ from resource_server.settings import Settings, SettingsError
 
 SUBJECT_HEADER = "X-Authenticated-Subject"
 SUBJECT_SECONDS = 60
+REMEMBERED = 300.0  # seconds in which it is known which era an upstream speaks
 
 
 def upstream_server(settings: Settings, metrics: Metrics) -> FastMCP[Any]:
@@ -56,36 +63,63 @@ def _proxy(
     client: ClientFactoryT, *, remember_lists: bool, lifespan: Callable[[Any], Any] | None = None
 ) -> FastMCP[Any]:
     """remember_lists: what one caller was shown is the same for every other one."""
-    server: FastMCP[Any] = FastMCP("mcp-resource", lifespan=lifespan)
+    # Schemas go on as they are: FastMCP would put what `$defs` say in the place of each `$ref`.
+    server: FastMCP[Any] = FastMCP("mcp-resource", lifespan=lifespan, dereference_schemas=False)
     server.provider_error_strategy = "raise"  # an upstream that is away is an error, not an empty list
     provider = ProxyProvider(client, cache_ttl=None if remember_lists else 0)
     server.add_provider(provider)
     server.add_middleware(ProxyMetadataMiddleware(provider, identity="upstream"))
+    server.add_completion_handler(_completions(client))
     return server
 
 
+def _completions(client: ClientFactoryT) -> CompletionHandler:
+    """Values for arguments, which FastMCP's proxy does not pass on; none where the upstream knows none."""
+
+    async def complete(
+        ref: CompletionReference, argument: CompletionArgument, context: CompletionContext | None
+    ) -> Completion:
+        made = client()
+        upstream = await made if isawaitable(made) else made
+        given = {"name": argument.name, "value": argument.value}
+        try:
+            async with upstream:
+                return await upstream.complete(ref, given, context.arguments if context else None)
+        except MCPError as error:
+            if error.code != METHOD_NOT_FOUND:
+                raise
+            return Completion(values=[])
+
+    return complete
+
+
 class WebUpstream:
-    """A client of its own for every request, so that nothing is shared between callers but the address."""
+    """A client of its own for every request, so that nothing is shared between callers but the address.
+
+    It speaks the caller's protocol era where the upstream does: what a server asks in a session of the handshake era
+    (sampling, elicitation) has no way through a stateless one. And it can do what the caller says it can.
+    """
 
     def __init__(self, url: str, settings: Settings) -> None:
         self._url, self._secret, self._audience = url, settings.RESOURCE_UPSTREAM_SECRET, settings.BASE_URL
-        self._mode = "auto"  # until the first connection has shown which protocol era the upstream speaks
-        self._mode_until = 0.0
+        self._modes: dict[str, tuple[str, float]] = {}  # by the mode tried first: the one that worked, and until when
 
     def client(self) -> ProxyClient[Any]:
         over_sse = self._url.rstrip("/").endswith("/sse")
         headers = self._headers()
         transport = SSETransport(self._url, headers) if over_sse else StreamableHttpTransport(self._url, headers)
-        if time.monotonic() > self._mode_until:
-            self._mode = "auto"
-        made = _WebClient(transport, forward_incoming_headers=False, mode=self._mode)
-        made.found = self._remember
+        first, unable = _caller()
+        mode, until = self._modes.get(first, (first, 0.0))
+        made = _WebClient(
+            transport, forward_incoming_headers=False, mode=mode if monotonic() < until else first, **unable
+        )
+        made.found = functools.partial(self._remember, first)
         return made
 
-    def _remember(self, version: str | None) -> None:
-        if self._mode == "auto" and version is not None:
-            self._mode = "legacy" if version in HANDSHAKE_PROTOCOL_VERSIONS else version
-            self._mode_until = time.monotonic() + 300
+    def _remember(self, first: str, version: str | None) -> None:
+        if version is not None and monotonic() > self._modes.get(first, ("", 0.0))[1]:
+            mode = "legacy" if version in HANDSHAKE_PROTOCOL_VERSIONS else version
+            self._modes[first] = mode, monotonic() + REMEMBERED
 
     def _headers(self) -> dict[str, str]:
         headers = {**tracing.outgoing.get()}
@@ -113,6 +147,27 @@ class _WebClient(ProxyClient[Any]):
     found: Callable[[str | None], None]
 
     async def __aenter__(self) -> Any:
-        entered = await super().__aenter__()  # type: ignore[no-untyped-call]
+        try:
+            entered = await super().__aenter__()  # type: ignore[no-untyped-call]
+        except MCPError:
+            if self.mode != "legacy":
+                raise
+            self.mode = "auto"  # an upstream without sessions refuses the handshake
+            entered = await super().__aenter__()  # type: ignore[no-untyped-call]
         self.found(self.protocol_version)
         return entered
+
+
+def _caller() -> tuple[str, dict[str, None]]:
+    """The mode to try first for the request under way, and the handlers of `ProxyClient` that its caller lacks."""
+    try:
+        context = get_context()
+    except RuntimeError:
+        return "auto", {}
+    request = context.request_context
+    if request is None:
+        return "auto", {}
+    able = context.session.client_capabilities or ClientCapabilities()
+    handlers = {"roots": able.roots, "sampling_handler": able.sampling, "elicitation_handler": able.elicitation}
+    mode = "legacy" if request.protocol_version in HANDSHAKE_PROTOCOL_VERSIONS else "auto"
+    return mode, {name: None for name, capability in handlers.items() if capability is None}
