@@ -50,7 +50,7 @@ def seconds_until_well(client: oauth.Client, token: str) -> tuple[float, str]:
 
 
 @row("FLT-04")
-@pytest.mark.parametrize("seconds", [2, size(8, 30)], ids=["short", "long"])
+@pytest.mark.parametrize("seconds", [2, size(7, 30)], ids=["short", "long"])
 @fault("another process holds a lock")
 def test_a_lock(issuer: Replicas, database: Database, seconds: int, record_property: Record) -> None:
     client = oauth.Client.register(issuer.http())
