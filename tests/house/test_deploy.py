@@ -1,4 +1,4 @@
-"""The Kubernetes manifests: what the API server would refuse, and what it would take and not do. No cluster ran them."""
+"""The Kubernetes manifests: what an API server would refuse, or take and not do; no cluster ran them."""
 
 from __future__ import annotations
 
