@@ -13,15 +13,16 @@ import httpx
 import pytest
 from tests.pair.clients.browser import Browser
 from tests.pair.conformance import suite, table
-from tests.pair.conformance.guarded import guarded
+from tests.pair.conformance.guarded import guarded, proxied
 from tests.pair.foreign import PATIENCE, PROCESSES
 from tests.support import node
 from tests.support.servers import Pair, free_port
 
 
-@pytest.fixture(scope="module")
-def mcp(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with guarded(tmp_path_factory.mktemp("issuer")) as url:
+@pytest.fixture(scope="module", params=[guarded, proxied], ids=lambda start: start.__name__)
+def mcp(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of the same server, given to `guard` and as an upstream: no scenario may tell which."""
+    with request.param(tmp_path_factory.mktemp("issuer")) as url:
         yield url
 
 
