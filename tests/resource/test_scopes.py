@@ -65,6 +65,10 @@ def grow() -> str:
         return "late"
     return "grown"
 
+@mcp.completion
+def complete(ref, argument, context):
+    return ["xyz"]
+
 @mcp.resource("data://fixed")
 @requires("files:read")
 def fixed() -> str:
@@ -224,6 +228,14 @@ def test_told_by_a_result_for_clients_that_cannot_step_up(issuer: StandIn, targe
             assert "mcp:tools files:write" in told["content"][0]["text"]
         read = server.modern("resources/read", token, uri="data://fixed")
         assert "files:read" in read.json()["error"]["message"]
+        of_it = {"ref": {"type": "ref/resource", "uri": "data://fixed"}, "argument": {"name": "name", "value": "x"}}
+        for answer in (
+            server.modern("completion/complete", token, **of_it),
+            server.legacy("completion/complete", token, server.session(token), **of_it),
+        ):
+            assert "mcp:tools files:read" in answer.text
+        free = server.token(scope="mcp:tools files:read")
+        assert result(server.modern("completion/complete", free, **of_it))["completion"]["values"] == ["xyz"]
         assert result(server.modern("tools/call", server.token(scope="mcp:tools files:write"), name="above"))
 
 

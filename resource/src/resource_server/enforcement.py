@@ -5,16 +5,18 @@ It sees what FastMCP understood, so no way of writing a request gets round it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from fastmcp.exceptions import AuthorizationError, InsufficientScopeError
 from fastmcp.server.dependencies import get_access_token, get_http_request
 from fastmcp.server.middleware import CallNext, Middleware, MiddlewareContext
+from mcp.shared.exceptions import MCPError
 
-from resource_server.answers import Challenge
+from resource_server.answers import INSUFFICIENT_SCOPE, Challenge
 from resource_server.catalogue import Catalogue
 from resource_server.introspection import INTROSPECTED, Introspection
+from resource_server.operations import operations
 from resource_server.scopes import Kind, Operation
 
 C = TypeVar("C")
@@ -29,16 +31,26 @@ class Enforcement(Middleware):
         self._catalogue, self._challenge, self._introspection = catalogue, challenge, introspection
         self._only_allowed = only_allowed
 
+    async def on_request(self, context: MiddlewareContext[Any], call_next: CallNext[Any, Any]) -> Any:
+        """What has no hook of its own comes as it was sent: completions, subscriptions."""
+        if isinstance(context.message, Mapping):
+            for operation in operations({"method": context.method, "params": context.message}):
+                try:
+                    await self._check(operation)
+                except AuthorizationError as reason:  # elsewhere FastMCP says it to the client
+                    raise MCPError(INSUFFICIENT_SCOPE, str(reason)) from reason
+        return await call_next(context)
+
     async def on_call_tool(self, context: MiddlewareContext[Any], call_next: CallNext[Any, Any]) -> Any:
-        await self._check("tool", context.message.name)
+        await self._check(Operation("tool", context.message.name))
         return await call_next(context)
 
     async def on_read_resource(self, context: MiddlewareContext[Any], call_next: CallNext[Any, Any]) -> Any:
-        await self._check("resource", str(context.message.uri))
+        await self._check(Operation("resource", str(context.message.uri)))
         return await call_next(context)
 
     async def on_get_prompt(self, context: MiddlewareContext[Any], call_next: CallNext[Any, Any]) -> Any:
-        await self._check("prompt", context.message.name)
+        await self._check(Operation("prompt", context.message.name))
         return await call_next(context)
 
     async def on_list_tools(self, context: MiddlewareContext[Any], call_next: CallNext[Any, Any]) -> Sequence[Any]:
@@ -55,8 +67,7 @@ class Enforcement(Middleware):
     ) -> Sequence[Any]:
         return await self._shown("resource", await call_next(context))
 
-    async def _check(self, kind: Kind, name: str) -> None:
-        operation = Operation(kind, name)
+    async def _check(self, operation: Operation) -> None:
         needed = await self._catalogue.needed(operation)
         if not needed.issubset(_granted()):
             asked = self._challenge.including(needed)
