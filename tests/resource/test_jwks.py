@@ -9,10 +9,15 @@ from typing import Any
 import pytest
 from tests.resource import stand_in
 
+from resource_server import jwks
 from resource_server.fetch import FetchFailed
 from resource_server.jwks import KeyCache, KeysUnavailable
 
 OLD, NEW, OTHER = (stand_in.rsa_key(kid) for kid in ("old", "new", "other"))
+
+
+def key_set(*keys: Any) -> bytes:
+    return json.dumps({"keys": [stand_in.public(key) for key in keys]}).encode()
 
 
 class World:
@@ -26,7 +31,7 @@ class World:
         self.cache = KeyCache(self.fetch, ("RS256",), lambda: self.now)
 
     def publish(self, *keys: Any) -> None:
-        self.document = json.dumps({"keys": [stand_in.public(key) for key in keys]}).encode()
+        self.document = key_set(*keys)
 
     async def fetch(self) -> bytes:
         self.fetches += 1
@@ -55,7 +60,7 @@ async def test_one_fetch_for_all_who_wait(world: World) -> None:
 
 async def test_fresh_keys_are_not_fetched_again_and_stale_ones_in_the_background(world: World) -> None:
     await world.has("old")
-    world.now += 299
+    world.now += jwks.FRESH - 1
     await world.has("old")
     assert world.fetches == 1
     world.publish(OLD, NEW)
@@ -156,7 +161,7 @@ POISON = (
 async def test_one_bad_answer_never_wipes_good_keys(world: World, answer: bytes) -> None:
     await world.has("old")
     world.document = answer
-    world.now += 301
+    world.now += jwks.FRESH + 1
     assert await world.has("old")
     await world.settle()
     assert await world.has("old")
@@ -171,7 +176,7 @@ async def test_one_bad_answer_never_wipes_good_keys(world: World, answer: bytes)
 async def test_a_set_without_any_known_key_must_be_seen_twice(world: World) -> None:
     await world.has("old")
     world.publish(OTHER)
-    world.now += 301
+    world.now += jwks.FRESH + 1
     await world.has("old")
     await world.settle()
     assert await world.has("old")
@@ -187,17 +192,52 @@ async def test_a_set_without_any_known_key_must_be_seen_twice(world: World) -> N
 async def test_a_revoked_key_is_forgotten_and_what_it_signed_too(world: World) -> None:
     await world.has("old")
     world.publish(OLD, NEW)
-    world.now += 301
+    world.now += jwks.FRESH + 1
     await world.has("old")
     await world.settle()
     before = world.cache.generation
     world.publish(NEW)
-    world.now += 301
+    world.now += jwks.FRESH + 1
     await world.has("new")
     await world.settle()
     world.now += 20
     assert not await world.has("old")
     assert world.cache.generation == before + 1
+
+
+@pytest.mark.parametrize("before", [(OLD,), (OLD, NEW)])
+@pytest.mark.parametrize("again", [241, 281])
+async def test_a_revoked_key_ends_within_five_minutes(world: World, before: tuple[Any, ...], again: int) -> None:
+    world.publish(*before)
+    await world.has("old")
+    world.publish(NEW)
+    world.now += again
+    await world.has("old")
+    await world.settle()
+    world.now += 300 - again
+    assert not await world.has("old")
+
+
+async def test_it_is_looked_for_without_a_call(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And again after a failure, and for the confirmation that a set without any known key needs."""
+    monkeypatch.setattr(jwks, "FRESH", 0.2)
+    monkeypatch.setattr(jwks, "CONFIRM", 0.2)
+    cache = KeyCache(world.fetch, ("RS256",))
+    world.document = None
+    cache.warm()
+    try:
+        async with asyncio.timeout(30):
+            while world.fetches < 2:
+                await asyncio.sleep(0.05)
+            for kid, key in ("old", OLD), ("new", NEW):
+                world.publish(key)
+                while {known.kid for known in cache.keys} != {kid}:
+                    await asyncio.sleep(0.05)
+    finally:
+        await cache.close()
+    fetches = world.fetches
+    await asyncio.sleep(0.5)
+    assert world.fetches == fetches
 
 
 async def test_another_key_behind_a_known_name(world: World) -> None:
@@ -213,7 +253,7 @@ async def test_another_key_behind_a_known_name(world: World) -> None:
 async def test_no_name_is_enough_when_there_is_one_key(world: World) -> None:
     assert await world.has(None)
     world.publish(OLD, NEW)
-    world.now += 301
+    world.now += jwks.FRESH + 1
     await world.has("old")
     await world.settle()
     assert not await world.has(None)
@@ -221,7 +261,7 @@ async def test_no_name_is_enough_when_there_is_one_key(world: World) -> None:
 
 async def test_a_hanging_issuer_holds_nobody_up(world: World) -> None:
     await world.has("old")
-    world.now += 301
+    world.now += jwks.FRESH + 1
     hang = asyncio.Event()
 
     async def hanging() -> bytes:

@@ -2,16 +2,20 @@
 
 | what                               | figure                                                    |
 |------------------------------------|-----------------------------------------------------------|
-| refreshed in the background after  | 300 s; after 600 s a request waits for it                 |
+| refreshed in the background after  | 240 s; after 280 s a request waits for it                 |
 | kept when the issuer is away       | 24 h                                                      |
 | unknown `kid` or broken signature  | at most one fetch in 10 s                                 |
 | after a failure                    | next try in 0.5, 1, 2 s without keys; up to 30 s with     |
 | a set that shares no key with ours | must be seen twice, 10 s apart, before ours are forgotten |
+
+All together, and whether anybody calls or not: what a key has signed is refused within 300 s after the issuer took the
+key away.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from time import monotonic
 from typing import Literal
@@ -21,8 +25,8 @@ from loguru import logger
 from resource_server.fetch import FetchFailed
 from resource_server.jwk import Key, NoUsableKey, parse_set
 
-FRESH = 300.0
-STALE_WAIT = 600.0
+FRESH = 240.0
+STALE_WAIT = 280.0
 STALE_END = 86_400.0
 UNKNOWN_EVERY = 10.0
 CONFIRM = 10.0
@@ -62,10 +66,12 @@ class KeyCache:
         self.generation = 0
         self._fetched = float("-inf")
         self._fresh_until = float("-inf")
+        self._wait_from = float("-inf")
         self._next_try = float("-inf")
         self._next_unknown = float("-inf")
         self._failures = 0
         self._refresh: asyncio.Task[None] | None = None
+        self._keeper: asyncio.Task[None] | None = None
 
     @property
     def known(self) -> bool:
@@ -78,15 +84,16 @@ class KeyCache:
         return self._clock() - self._fetched
 
     def warm(self) -> None:
-        """Begin to fetch, without waiting. Needs a running event loop."""
+        """Begin to fetch, without waiting, and go on in time when nobody calls. Needs a running event loop."""
         self._start(self._clock())
+        self._keeper = asyncio.create_task(self._keep())
 
     async def ready(self) -> None:
         """Return at once while the keys are fresh; else see to it. Raises KeysUnavailable when there are none."""
         now = self._clock()
         if now < self._fresh_until:
             return
-        if now < self._fetched + STALE_WAIT:
+        if now < self._wait_from:
             self._start(now)
             return
         task = self._start(now)
@@ -124,9 +131,18 @@ class KeyCache:
         return True
 
     async def close(self) -> None:
-        if self._refresh is not None and not self._refresh.done():
-            self._refresh.cancel()
-            await asyncio.gather(self._refresh, return_exceptions=True)
+        tasks = [task for task in (self._keeper, self._refresh) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _keep(self) -> None:
+        """A look that waited for a call would let a revoked key's first token pass, however late it comes."""
+        while True:
+            due = max(self._fresh_until, self._next_try)
+            await asyncio.sleep(max(due - self._clock(), 0.1))
+            with contextlib.suppress(KeysUnavailable):
+                await self.ready()
 
     def _match(self, alg: str, kid: str | None) -> tuple[Key, ...]:
         fit = tuple(key for key in self.keys if key.alg == alg and (kid is None or key.kid == kid))
@@ -173,10 +189,11 @@ class KeyCache:
         now = self._clock()
         if self._failures:
             logger.info("The issuer's keys are here again" if self.keys else "The issuer's keys are here")
-        self._failures, self._fetched, self._fresh_until, self._next_try = 0, now, now + FRESH, now
+        self._failures, self._fetched, self._next_try = 0, now, now
+        self._fresh_until, self._wait_from = now + FRESH, now + STALE_WAIT
         if self.keys and {key.kid for key in self.keys}.isdisjoint(key.kid for key in keys):
             logger.warning("The issuer suddenly publishes other keys; the known ones stay until that is confirmed")
-            self._fresh_until = now + CONFIRM
+            self._fresh_until = self._wait_from = now + CONFIRM
             self.keys = (*keys, *self.keys)
             return
         gone = any(key not in keys for key in self.keys)
