@@ -46,13 +46,13 @@ class Sample:
     load_cpu: float
 
 
-def run(load: Load, port: int, seconds: float, core: int, server: int) -> Sample:
+def run(load: Load, port: int, seconds: int, core: int, server: int) -> Sample:
     """Load 127.0.0.1:port from a core. server: the process whose CPU time counts."""
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as plan:
         plan.write(f"return {lua(load.plan)}\n")
         plan.flush()
         threads = load.connections if load.threads else 1
-        options = [f"-t{threads}", f"-c{load.connections}", f"-d{seconds:g}s", "--timeout", "10s"]
+        options = [f"-t{threads}", f"-c{load.connections}", f"-d{seconds}s", "--timeout", "10s"]
         command = ["wrk", *options, "-s", str(FOLDER / load.script), f"http://127.0.0.1:{port}"]
         environment = {**os.environ, "BENCH_PLAN": plan.name, "BENCH_LOAD": str(FOLDER)}
         before, started = machine.cpu_seconds(server), time.monotonic()

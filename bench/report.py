@@ -43,7 +43,7 @@ def _about(results: Mapping[str, Any]) -> str:
     machine, pace = results["machine"], results["pace"]
     return (
         f"Measured on {results['date']}: {machine['processor']}, {machine['cores']} cores, Linux {machine['kernel']}, "
-        f"Python {machine['python']}; {pace['rounds']} rounds of {pace['seconds']:g} s after a warm-up that is not "
+        f"Python {machine['python']}; {pace['rounds']} rounds of {pace['seconds']} s after a warm-up that is not "
         "counted.\n"
     )
 

@@ -16,14 +16,14 @@ class Pace:
     """rounds: how often each has its turn. seconds: of one turn. warm_up: seconds before the first, not counted."""
 
     rounds: int
-    seconds: float
-    warm_up: float
+    seconds: int
+    warm_up: int
 
 
 FULL = Pace(rounds=5, seconds=3, warm_up=3)
 QUICK = Pace(rounds=2, seconds=1, warm_up=1)
 
-Turn = Callable[[float], Sample]
+Turn = Callable[[int], Sample]
 """One turn of a competitor, of so many seconds."""
 
 

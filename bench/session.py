@@ -52,7 +52,7 @@ class Session:
         make: Callable[[], Any] = (lambda: entry.make(server)) if entry.fresh else (lambda: first)
         return rounds.wrk(make, server.port, self.cores.load, server.process.pid)
 
-    def _signing(self, seconds: float) -> Sample:
+    def _signing(self, seconds: int) -> Sample:
         rate = machine.rsa_signatures(self.cores.server, max(1, round(seconds / 2)))
         return Sample(rate, 0, 0, 0, 0, 1.0, 0)
 

@@ -6,9 +6,12 @@ import inspect
 from typing import Any
 
 import pytest
-from fastmcp import FastMCP
+from fastmcp import FastMCP, settings
 from fastmcp.server.auth import require_scopes
 from fastmcp.server.http import create_sse_app, create_streamable_http_app
+from fastmcp.server.providers import aggregate
+from fastmcp.telemetry import native_spans_enabled
+from fastmcp.utilities import async_utils
 from mcp.server.lowlevel.server import Server
 from tests.resource.running import META, Running, result, serving
 from tests.resource.stand_in import StandIn
@@ -89,6 +92,33 @@ def test_a_tool_call_lists_nothing(issuer: StandIn, monkeypatch: pytest.MonkeyPa
         for _ in range(10):
             result(server.modern("tools/call", server.token(), name="add_numbers", arguments={"a": 1, "b": 2}))
     assert len(lists) <= 2
+
+
+async def test_one_thing_is_awaited_without_a_task_group() -> None:
+    """`aggregate` looks its `gather` up in its own module; one awaitable or more, the outcome is the original's."""
+    assert "gather" in aggregate.AggregateProvider._get_tool.__code__.co_names
+
+    async def value(number: int) -> int:
+        if number < 0:
+            raise ValueError(number)
+        return number
+
+    seams.spare_task_groups()
+    replaced, original = vars(aggregate)["gather"], async_utils.gather
+    assert replaced is not original
+    for numbers in ([], [1], [1, 2], [-1], [-1, 2]):
+        found = await replaced((value(n) for n in numbers), return_exceptions=True)
+        expected = await original((value(n) for n in numbers), return_exceptions=True)
+        assert list(map(repr, found)) == list(map(repr, expected))
+    with pytest.raises(ValueError, match="-1"):
+        await replaced([value(-1)])
+
+
+async def test_nobody_listens_so_nothing_is_told(server: FastMCP[Any]) -> None:
+    assert "telemetry_mode" in type(settings).model_fields
+    seams.spare_spans()
+    assert settings.telemetry_mode == "propagation_only"
+    assert not native_spans_enabled()
 
 
 def test_parameter_headers_are_still_held_against_the_schema(issuer: StandIn, tmp_path: Any) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from resource_server import log, strict_json
+from resource_server import at_once, log, strict_json
 from resource_server.answers import (
     INSUFFICIENT_SCOPE,
     PARSE_ERROR,
@@ -59,6 +59,7 @@ class StepUp:
         except strict_json.NotStrict as error:
             await refuse(send, 400, PARSE_ERROR, f"The request body is no plain JSON: {error}.")
             return
+        at_once.mark(scope, message)
         asked_for = tuple(operations(message))
         needed = await self._needed(asked_for)
         if self.over_http and not needed.issubset(scope["user"].scopes):

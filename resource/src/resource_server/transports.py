@@ -14,6 +14,9 @@ from fastmcp.server.http import StarletteWithLifespan, create_sse_app, create_st
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from resource_server import seams
+from resource_server.at_once import AtOnce
+
 MCP_PATH = "/mcp"
 SSE_PATH = "/mcp/sse"
 MESSAGES_PATH = "/mcp/messages/"
@@ -31,19 +34,22 @@ class Transports:
         self._apps: list[StarletteWithLifespan] = []
         self.paths: dict[str, ASGIApp] = {}
         if transport in ("http", "both"):
-            app = create_streamable_http_app(server, MCP_PATH)
-            self._apps.append(app)
-            self.paths[MCP_PATH] = app
+            streaming = create_streamable_http_app(server, MCP_PATH)
+            at_once = create_streamable_http_app(server, MCP_PATH, json_response=True)
+            self._apps += [streaming, at_once]
+            self.paths[MCP_PATH] = AtOnce(at_once, streaming)
         if transport in ("sse", "both"):
-            app = create_sse_app(server, MESSAGES_PATH, SSE_PATH)
-            self._apps.append(app)
-            self.paths[SSE_PATH] = app
+            sse = create_sse_app(server, MESSAGES_PATH, SSE_PATH)
+            self._apps.append(sse)
+            self.paths[SSE_PATH] = sse
             # A Mount would strip the prefix that the inner application looks for.
-            self.paths[MESSAGES_PATH + "{rest:path}"] = app
+            self.paths[MESSAGES_PATH + "{rest:path}"] = sse
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """The server's lifespan and its session managers."""
+        seams.spare_spans()
+        seams.spare_task_groups()
         async with AsyncExitStack() as stack:
             for app in self._apps:
                 await stack.enter_async_context(app.lifespan(app))
