@@ -1,4 +1,4 @@
-"""The table of faults in README.md, from the results of the last whole run at full size."""
+"""The table of faults in README.md, from the results of runs at full size."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ def table() -> str:
     found = json.loads(RESULTS.read_text())
     run = found["run"]
     versions = f"Python {run['python']}, SQLite {run['sqlite']}, PostgreSQL {run['postgresql']}"
-    rows = [f"Run on {run['date']}: {run['machine']}; {versions}.", "", "| fault | where | figures |", "|---|---|---|"]
-    return "\n".join([*rows, *(_row(line) for line in found["faults"])])
+    rows = [f"{run['machine']}; {versions}.", "", "| fault | where | figures | run on |", "|---|---|---|---|"]
+    return "\n".join([*rows, *(_row(line) for line in found["faults"].values())])
 
 
 def _row(line: dict[str, Any]) -> str:
     service = "both" if line["service"] == "both" else f"the {line['service']}"
     where = f"{service}, {line['database']}" if line["database"] else service
     figures = "; ".join(f"{name}: {_text(value)}" for name, value in line["figures"].items())
-    return f"| {line['fault']} | {where} | {figures} |"
+    return f"| {line['fault']} | {where} | {figures} | {line['date']} |"
 
 
 def _text(value: object) -> str:
