@@ -84,7 +84,7 @@ def rotating(tmp_path: Path) -> Iterator[Rotating]:
         servers.wait_until_ready(service)
         app = create_app(load({"ISSUER": origin, "BASE_URL": resource}))
         rotating = Rotating(service, f"{resource}/mcp", clock, app.state.protection)
-        rotating.protection.verifier.clock = lambda: time.time() + rotating.ahead()
+        rotating.protection.callers.clock = lambda: time.time() + rotating.ahead()
         rotating.protection.keys._clock = lambda: time.monotonic() + rotating.ahead()
         with listening(app, resource_port):
             yield rotating

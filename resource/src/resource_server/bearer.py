@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from resource_server import log
 from resource_server.answers import INSUFFICIENT_SCOPE, UNAUTHORIZED, UNAVAILABLE, Challenge, refuse
-from resource_server.auth import Caller, Verifier
+from resource_server.callers import Caller, Callers
 from resource_server.expiry import end_after
 from resource_server.jwks import KeysUnavailable
 from resource_server.verifier import Rejected
@@ -23,10 +23,10 @@ _OUTAGE = "The token could not be checked because the issuer's keys cannot be fe
 class BearerGate:
     """ASGI application around another one: lets authenticated requests with the base scopes through."""
 
-    def __init__(self, app: ASGIApp, verifier: Verifier, challenge: Challenge) -> None:
-        self.app, self.verifier, self.challenge = app, verifier, challenge
+    def __init__(self, app: ASGIApp, callers: Callers, challenge: Challenge) -> None:
+        self.app, self.callers, self.challenge = app, callers, challenge
         self.scopes = frozenset(challenge.scopes)
-        self.verified = verifier.metrics.verified
+        self.verified = callers.metrics.verified
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         token = bearer_token(scope)
@@ -36,7 +36,7 @@ class BearerGate:
             await refuse(send, 401, UNAUTHORIZED, _NO_TOKEN, self.challenge.bare)
             return
         try:
-            user = await self.verifier.authenticate(token)
+            caller = await self.callers.authenticate(token)
         except Rejected as reason:
             self.verified[reason.reason]()
             log.note(error=str(reason))
@@ -48,8 +48,8 @@ class BearerGate:
             retry = (b"retry-after", b"%d" % outage.retry_after)
             await refuse(send, 503, UNAVAILABLE, _OUTAGE, retry)
             return
-        log.note(client_id=user.access_token.client_id, sub=user.access_token.subject)
-        if not self.scopes.issubset(user.scopes):
+        log.note(client_id=caller.access_token.client_id, sub=caller.access_token.subject)
+        if not self.scopes.issubset(caller.scopes):
             self.verified["insufficient_scope"]()
             log.note(error="insufficient scope")
             text = f"The access token lacks a scope that this server needs: {' '.join(self.challenge.scopes)}"
@@ -57,14 +57,14 @@ class BearerGate:
             await refuse(send, 403, INSUFFICIENT_SCOPE, text, challenge)
             return
         self.verified["ok"]()
-        await self._serve(user, scope, receive, send)
+        await self._serve(caller, scope, receive, send)
 
-    async def _serve(self, user: Caller, scope: Scope, receive: Receive, send: Send) -> None:
-        scope["user"] = user
-        scope["auth"] = AuthCredentials(user.scopes)
-        reset = auth_context_var.set(user)
+    async def _serve(self, caller: Caller, scope: Scope, receive: Receive, send: Send) -> None:
+        scope["user"] = caller
+        scope["auth"] = AuthCredentials(caller.scopes)
+        reset = auth_context_var.set(caller)
         try:
-            await end_after(self.verifier.remaining(user), self.app, scope, receive, send)
+            await end_after(self.callers.remaining(caller), self.app, scope, receive, send)
         finally:
             auth_context_var.reset(reset)
 

@@ -6,7 +6,7 @@ It sees what FastMCP understood, so no way of writing a request gets round it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 from fastmcp.exceptions import AuthorizationError, InsufficientScopeError
 from fastmcp.server.dependencies import get_access_token, get_http_request
@@ -18,8 +18,6 @@ from resource_server.catalogue import Catalogue
 from resource_server.introspection import INTROSPECTED, Introspection
 from resource_server.operations import operations
 from resource_server.scopes import Kind, Operation
-
-C = TypeVar("C")
 
 
 class Enforcement(Middleware):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from resource_server import strict_json
-from resource_server.auth import Caller
+from resource_server.callers import Caller
 from resource_server.fetch import Fetcher, FetchFailed
 from resource_server.issuer import Issuer
 from resource_server.metrics import Metrics

@@ -12,9 +12,9 @@ from starlette.types import ASGIApp
 
 from resource_server import health, metadata
 from resource_server.answers import Challenge
-from resource_server.auth import Verifier
 from resource_server.bearer import BearerGate
 from resource_server.browser import Browser
+from resource_server.callers import Callers
 from resource_server.catalogue import Catalogue
 from resource_server.enforcement import Enforcement
 from resource_server.fetch import Fetcher
@@ -66,7 +66,7 @@ class Protection:
             self.issuer.keys, settings.RESOURCE_ALGORITHMS, count=lambda outcome: self.metrics.fetched[outcome]()
         )
         self.metrics.watch_keys(self.keys)
-        self.verifier = Verifier(_rules(settings), self.keys, settings.resource, policy, self.metrics)
+        self.callers = Callers(_rules(settings), self.keys, settings.resource, policy, self.metrics)
         self.challenge = Challenge(metadata.metadata_url(settings.BASE_URL), settings.RESOURCE_SCOPES)
         self.introspection = self._introspection()
         only_allowed = settings.RESOURCE_LISTS == "allowed"
@@ -116,7 +116,7 @@ class Protection:
     def _gated(self, app: ASGIApp) -> BearerGate:
         over_http = self.settings.RESOURCE_SCOPE_CHALLENGE == "http"
         inner = StepUp(app, self.catalogue, self.challenge, self.introspection, over_http=over_http)
-        return BearerGate(inner, self.verifier, self.challenge)
+        return BearerGate(inner, self.callers, self.challenge)
 
     def _judged(self, app: ASGIApp) -> Guard:
         return Guard(app, allowed_hosts=self.settings.allowed_hosts, setting="allowed_hosts of guard()")

@@ -1,7 +1,4 @@
-"""Where a FastMCP server meets ASGI: its streamable HTTP and HTTP+SSE applications, without FastMCP's own auth.
-
-All that is known here of FastMCP's insides is in this file; tests/resource/test_transports.py notices changes.
-"""
+"""Where a FastMCP server meets ASGI: its streamable HTTP and HTTP+SSE applications, without FastMCP's own auth."""
 
 from __future__ import annotations
 
