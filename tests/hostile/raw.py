@@ -28,20 +28,20 @@ def connect(origin: str) -> socket.socket:
     return socket.create_connection((url.hostname or "127.0.0.1", url.port or 80), timeout=5)
 
 
-def exchange(origin: str, sent: bytes, patience: float = 1.0) -> Answer:
-    """Send bytes as they are, then read until the server closes, or has answered and is silent for a moment."""
+def exchange(origin: str, sent: bytes, patience: float = 1.0, answers: int = 1) -> Answer:
+    """Send bytes as they are, then read until the server closes, or has given all answers and then falls silent."""
     with connect(origin) as connection:
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             connection.sendall(sent)
-        return read(connection, patience)
+        return read(connection, patience, answers)
 
 
-def read(connection: socket.socket, patience: float) -> Answer:
+def read(connection: socket.socket, patience: float, answers: int = 1) -> Answer:
     """Read an answer; `patience` is how many seconds of silence end the reading."""
     started = time.monotonic()
     received, closed = b"", False
     while True:
-        connection.settimeout(patience if not complete(received) else 0.02)
+        connection.settimeout(patience if not complete(received, answers) else 0.02)
         try:
             part = connection.recv(65536)
         except TimeoutError:
@@ -60,14 +60,18 @@ def read(connection: socket.socket, patience: float) -> Answer:
     return Answer(status, headers, body, closed, time.monotonic() - started, received)
 
 
-def complete(received: bytes) -> bool:
-    head, end, body = received.partition(b"\r\n\r\n")
-    if not end:
-        return False
-    for line in head.lower().split(b"\r\n"):
-        if line.startswith(b"content-length:"):
-            return len(body) >= int(line.partition(b":")[2])
-    return body.endswith(b"0\r\n\r\n")
+def complete(received: bytes, answers: int = 1) -> bool:
+    """Whether so many answers, one after the other, have come to their end."""
+    for _ in range(answers):
+        head, end, received = received.partition(b"\r\n\r\n")
+        length = next((line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")), None)
+        if not end or length is None:
+            return bool(end) and received.endswith(b"0\r\n\r\n")
+        size = int(length.partition(b":")[2])
+        if len(received) < size:
+            return False
+        received = received[size:]
+    return True
 
 
 def until_closed(connection: socket.socket, patience: float) -> float:
