@@ -1,7 +1,7 @@
 """Another MCP server behind the gate, through FastMCP's proxy: by URL, or by the command that starts it.
 
-Nothing of the caller's request goes on: no Authorization, no Cookie, no header at all. An HTTP upstream that
-shares RESOURCE_UPSTREAM_SECRET with us learns the caller from a short-lived signed JWT in `SUBJECT_HEADER`.
+Of the caller's request nothing goes on but its ids: no Authorization, no Cookie, no other header. An HTTP upstream
+that shares RESOURCE_UPSTREAM_SECRET with us learns the caller from a short-lived signed JWT in `SUBJECT_HEADER`.
 """
 
 from __future__ import annotations
