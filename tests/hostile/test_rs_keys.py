@@ -6,7 +6,6 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import httpx
 import pytest
@@ -157,35 +156,6 @@ def test_a_slow_issuer_slows_nobody_but_who_needs_it(lone: StandIn, record_prope
             record_property("seconds to give up on a hanging issuer", round(time.monotonic() - started, 2))
             assert time.monotonic() - started < 7
         lone.delay = 0
-
-
-DISCOVERY: dict[str, tuple[str, dict[str, Any], int]] = {
-    "RFC 8414": ("/.well-known/oauth-authorization-server", {}, 200),
-    "OpenID Connect": ("/.well-known/openid-configuration", {}, 200),
-    "another issuer's": ("/.well-known/oauth-authorization-server", {"issuer": "https://evil.example"}, 503),
-    "a slash more": ("/.well-known/oauth-authorization-server", {"issuer": "{issuer}/"}, 503),
-    "no keys": ("/.well-known/oauth-authorization-server", {"jwks_uri": None}, 503),
-    "keys in a file": ("/.well-known/oauth-authorization-server", {"jwks_uri": "file:///etc/passwd"}, 503),
-}
-
-
-@pytest.mark.parametrize(("path", "changes", "expected"), DISCOVERY.values(), ids=DISCOVERY)
-def test_keys_are_found_through_metadata(lone: StandIn, path: str, changes: dict[str, Any], expected: int) -> None:
-    lone.answers.pop("/.well-known/oauth-authorization-server")
-    changes = {name: value.format(issuer=lone.origin) if value else value for name, value in changes.items()}
-    lone.serve(path, {"issuer": lone.origin, "jwks_uri": f"{lone.origin}/jwks", **changes})
-    with serving(lone) as server:
-        assert status(server, server.token()) == expected
-
-
-def test_keys_at_an_address_of_their_own(lone: StandIn) -> None:
-    """In containers the issuer has another address than its name."""
-    lone.serve("/elsewhere", {"keys": [stand_in.public(lone.key)]})
-    lone.answers.pop("/jwks")
-    lone.answers.pop("/.well-known/oauth-authorization-server")
-    with serving(lone, ISSUER="https://issuer.example", JWKS_URL=f"{lone.origin}/elsewhere") as server:
-        assert status(server, server.token(iss="https://issuer.example")) == 200
-        assert status(server, server.token()) == 401
 
 
 def test_the_request_id_reaches_the_issuer(lone: StandIn) -> None:

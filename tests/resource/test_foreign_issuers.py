@@ -16,6 +16,8 @@ from resource_server.fetch import metadata_urls
 OAUTH, OPENID = "/.well-known/oauth-authorization-server", "/.well-known/openid-configuration"
 # A tenant of Auth0, of Authentik, of Keycloak and of Microsoft Entra ID: the path of its name, and its metadata
 NAMES: dict[str, tuple[str, str]] = {
+    "an origin": ("", OPENID),
+    "an origin, RFC 8414": ("", OAUTH),
     "a slash": ("/", OPENID),
     "a slash, RFC 8414": ("/", OAUTH),
     "a path and a slash": ("/application/o/demo/", f"/application/o/demo{OPENID}"),
@@ -52,6 +54,26 @@ def test_a_slash_too_many_or_too_few_is_no_match(issuer: StandIn, ours: str, the
     issuer.call(theirs, OAUTH, OPENID)
     with serving(issuer, ISSUER=issuer.origin + ours) as server:
         assert status(server, server.token(iss=issuer.origin + ours)) == 503
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"issuer": "https://evil.example"}, {"issuer": ["x"]}, {"jwks_uri": None}, {"jwks_uri": "file:///etc/passwd"}],
+)
+def test_metadata_that_does_not_fit_is_an_outage(issuer: StandIn, changes: dict[str, object]) -> None:
+    issuer.serve(OAUTH, {"issuer": issuer.name, "jwks_uri": f"{issuer.origin}/jwks", **changes})
+    with serving(issuer) as server:
+        assert status(server, server.token()) == 503
+
+
+def test_keys_at_an_address_of_their_own(issuer: StandIn) -> None:
+    """In containers the issuer has another address than its name."""
+    issuer.call("")
+    issuer.serve("/elsewhere", {"keys": [stand_in.public(issuer.key)]})
+    issuer.answers.pop("/jwks")
+    with serving(issuer, ISSUER="https://issuer.example", JWKS_URL=f"{issuer.origin}/elsewhere") as server:
+        assert status(server, server.token(iss="https://issuer.example")) == 200
+        assert status(server, server.token()) == 401
 
 
 def test_where_its_metadata_is_looked_for() -> None:
