@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from tests.pair.foreign import run
 from tests.support import namespace
+from tests.support.machine import ROOT
 
 CHAPTER = "Protect your own server"
 # What each start in the chapter must offer, in order: tools, and what calling `write` comes to without a token, with
@@ -26,11 +27,15 @@ STARTS: list[tuple[str, set[str], list[int]]] = [
 
 
 @pytest.mark.node
+@pytest.mark.timeout(700)
 def test_a_reader_gets_what_the_chapter_says(tmp_path: Path) -> None:
     if reason := namespace.unable():
         pytest.skip(f"namespaces: {reason}")
-    read = run([*namespace.COMMAND, sys.executable, "-m", "tests.pair.clients.reader", CHAPTER, str(tmp_path)])
-    assert read.code == 0, read.stderr
+    reader = [sys.executable, "-m", "tests.pair.clients.reader", CHAPTER, str(tmp_path)]
+    read = subprocess.run(
+        [*namespace.COMMAND, *reader], cwd=ROOT, capture_output=True, text=True, timeout=600, check=False
+    )
+    assert read.returncode == 0, read.stderr
     done = json.loads(read.stdout.splitlines()[-1])
     starts = [entry for entry in done if "tools" in entry]
     assert [entry["command"] for entry in starts] == [command for command, _, _ in STARTS]
