@@ -81,7 +81,7 @@ def test_steps(database: Database, tmp_path: Path, record_property: Record) -> N
             revived += held.client.redeem(held.redeemed).status_code == 200
             revived += spent and held.client.redeem(held.code).status_code == 200
         crashed = sum(status >= 500 for status in answers.seen)
-    record_property("steps", "; ".join(steps()))
+    record_property("steps", ", ".join(steps()))
     record_property("used or revoked, and alive again", revived)
     record_property("living grants lost", lost)
     record_property("5xx", crashed)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal, get_args, get_origin
 
+from tests.faults.table import table as faults_table
 from tests.house.tree import ROOT
 from tests.pair.conformance.table import conformance
 from tests.requirements import spec_map
@@ -83,6 +84,7 @@ PARTS: dict[Path, dict[str, Callable[[str], str]]] = {
         "settings": settings_table,
         "spec map": lambda _: spec_map(),
         "conformance": lambda _: conformance(),
+        "faults": lambda _: faults_table(),
     },
     ROOT / "docker-compose.yml": {f"{name} settings": passed_on(name) for name in ("issuer", "resource")},
 }
