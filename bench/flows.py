@@ -5,13 +5,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import platform
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ FLUSH = 11.5  # seconds: an idle connection of PostgreSQL hands over its statist
 COUNTERS = "SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()"
 WAL = "SELECT wal_sync FROM pg_stat_wal"
 POSITION = "SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::bigint"
+KEPT = "SELECT sum(pg_total_relation_size(relid))::bigint FROM pg_stat_user_tables"
 
 
 def flows(issuer: str) -> dict[str, tuple[int, Callable[[], object]]]:
@@ -66,15 +67,16 @@ def flows(issuer: str) -> dict[str, tuple[int, Callable[[], object]]]:
 
 
 def processor(root: psutil.Process) -> float:
-    """Seconds of processor time that a process and its children have used."""
+    """Seconds of processor time that a process and its children have used, those that ended too."""
     total = 0.0
     for process in [root, *root.children(recursive=True)]:
-        used = process.cpu_times()
-        total += used.user + used.system
+        with contextlib.suppress(psutil.NoSuchProcess):
+            used = process.cpu_times()
+            total += used.user + used.system + used.children_user + used.children_system
     return total
 
 
-@contextmanager
+@contextlib.contextmanager
 def database(folder: Path) -> Iterator[tuple[postgres.Cluster, psutil.Process]]:
     """PostgreSQL as it is installed, with fsync, which the tests do without."""
     with postgres.cluster(servers.free_port()) as cluster:
@@ -98,9 +100,6 @@ def measure() -> dict[str, Any]:
             with ThreadPoolExecutor(THREADS) as pool:
                 for flow, (times, run) in flows(issuer.origin).items():
                     found[flow] = _one(flow, times, run, pool, process, server, lambda sql: cluster.run(sql, base))
-            tables = cluster.run(
-                "SELECT relname, n_live_tup, pg_total_relation_size(relid) FROM pg_stat_user_tables", base
-            )
             told = str(cluster.run("SHOW server_version")[0][0]).split()[0]
     return {
         "made": datetime.now(UTC).date().isoformat(),
@@ -108,7 +107,6 @@ def measure() -> dict[str, Any]:
         "postgresql": told,
         "threads": THREADS,
         "flows": found,
-        "bytes": sum(int(str(size)) for _, _, size in tables),
     }
 
 
@@ -121,10 +119,9 @@ def _one(
     server: psutil.Process,
     ask: Callable[[str], list[tuple[object, ...]]],
 ) -> dict[str, Any]:
-    def look() -> tuple[int, int, int]:
+    def look() -> list[int]:
         time.sleep(FLUSH)
-        commits, syncs, position = (int(str(ask(sql)[0][0])) for sql in (COUNTERS, WAL, POSITION))
-        return commits, syncs, position
+        return [int(str(ask(sql)[0][0])) for sql in (COUNTERS, WAL, POSITION, KEPT)]
 
     for done in [pool.submit(run) for _ in range(WARM if flow != "revocation" else 0)]:
         done.result()
@@ -135,7 +132,7 @@ def _one(
     seconds = time.perf_counter() - started
     used = processor(issuer) - clocks[0], processor(server) - clocks[1]
     after = look()
-    own = 3  # the commits of `look` itself
+    own = 4  # the commits of `look` itself
     return {
         "times": times,
         "per_second": round(times / seconds, 1),
@@ -144,6 +141,7 @@ def _one(
         "commits": round((after[0] - before[0] - own) / times, 2),
         "flushes": round((after[1] - before[1]) / times, 2),
         "wal_bytes": round((after[2] - before[2]) / times),
+        "kept_bytes": round((after[3] - before[3]) / times),
     }
 
 

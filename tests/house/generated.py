@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal, get_args, get_origin
 
 from tests.faults.table import table as faults_table
+from tests.house.figures import flows_table, limits_table
 from tests.house.tree import ROOT
 from tests.pair.conformance.table import conformance
 from tests.requirements import spec_map
@@ -86,6 +87,7 @@ PARTS: dict[Path, dict[str, Callable[[str], str]]] = {
         "conformance": lambda _: conformance(),
         "faults": lambda _: faults_table(),
     },
+    ROOT / "docs" / "scale.md": {"flows": flows_table, "limits": limits_table},
     ROOT / "docker-compose.yml": {f"{name} settings": passed_on(name) for name in ("issuer", "resource")},
 }
 

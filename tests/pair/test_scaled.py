@@ -6,6 +6,7 @@ The same clients as everywhere go through it too: tests marked `EVERYWHERE` and 
 from __future__ import annotations
 
 import json
+import subprocess
 import time
 import uuid
 from collections.abc import Callable, Iterable
@@ -206,6 +207,30 @@ def test_an_assertion_counts_once(pair: Scaled) -> None:
     answers.append(httpx.post(f"{pair.issuer}/token", data=form, timeout=30))
     assert sorted(answer.status_code for answer in answers) == [200, *[401] * 12], answers[0].text
     assert replicas(pair, "issuer", [answer.headers["x-request-id"] for answer in answers]) == set(REPLICAS)
+
+
+@pytest.mark.parametrize("service", ["issuer", "resource"])
+def test_a_replica_that_starts_again_is_not_missed(pair: Scaled, service: Name) -> None:
+    """By a client that asks on, with requests that no proxy may send twice."""
+    token, secret = pair.token(), (pair.keys / "mcp-client.secret").read_text().strip()
+    seen: list[int] = []
+    with ThreadPoolExecutor(1) as pool, httpx.Client(timeout=60) as http:
+        again = pool.submit(
+            subprocess.run,
+            ["docker", "restart", f"{pair.compose.project}-{service}-2"],
+            capture_output=True,
+            check=True,
+        )
+        while not again.done():
+            if service == "issuer":
+                form = {"grant_type": "client_credentials"}
+                seen.append(http.post(f"{pair.issuer}/token", data=form, auth=("mcp-client", secret)).status_code)
+            else:
+                seen.append(call(pair, token).status_code)
+        again.result()
+        pair.compose("up", "--wait", "--no-recreate", "--scale", "issuer=3", "--scale", "resource=3")
+    assert set(seen) == {200}, len(seen)
+    assert len(seen) > 10
 
 
 def test_no_development_token_comes_through_a_proxy(pair: Scaled) -> None:
