@@ -12,7 +12,7 @@ from importlib import metadata as distribution
 from types import ModuleType
 from urllib.parse import urlsplit
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from fastapi_swagger import patch_fastapi
 from loguru import logger
 
@@ -51,6 +51,7 @@ from issuer.store import Store
 from issuer.tokens import Mint
 from issuer.web import errors
 from issuer.web.cors import OpenCors
+from issuer.web.direct import Direct
 
 # Every endpoint, in the order of the documentation. What is not here does not exist, in discovery either.
 ENDPOINTS: tuple[ModuleType, ...] = (
@@ -162,10 +163,13 @@ def create_app(settings: Settings, clock: Callable[[], int] = now) -> FastAPI:
         redirect_slashes=False,
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},  # tells whole queries
     )
-    _route(app, settings)
+    routers = _routers(settings)
+    for router, prefix in routers:
+        app.include_router(router, prefix=prefix)
+    if settings.docs:
+        patch_fastapi(app, redirect_from_root_to_docs=False)
     errors.install(app)
-    if settings.metrics:
-        app.include_router(scrape.router)
+    app.add_middleware(Direct, routers=routers)
     app.add_middleware(
         OpenCors, paths=[*discovery.addresses(settings.path), *(settings.path + p for p in OPEN_TO_BROWSERS)]
     )
@@ -181,12 +185,13 @@ def create_app(settings: Settings, clock: Callable[[], int] = now) -> FastAPI:
     return app
 
 
-def _route(app: FastAPI, settings: Settings) -> None:
+def _routers(settings: Settings) -> list[tuple[APIRouter, str]]:
+    """Every endpoint there is, with the path under which it lies."""
     modules = (*ENDPOINTS, *(DEVELOPMENT if settings.development else ()))
     body = discovery.document(settings, (module.metadata(settings) for module in modules))
-    app.include_router(discovery.router(settings, body))
-    for module in modules:
-        app.include_router(module.router, prefix=settings.path)
-    app.include_router(health.router)
-    if settings.docs:
-        patch_fastapi(app, redirect_from_root_to_docs=False)
+    return [
+        (discovery.router(settings, body), ""),
+        *((module.router, settings.path) for module in modules),
+        (health.router, ""),
+        *([(scrape.router, "")] if settings.metrics else []),
+    ]

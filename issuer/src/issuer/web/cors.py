@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from starlette.middleware.cors import CORSMiddleware
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+_VARY = (b"vary", b"Origin")
 
 
 class OpenCors:
@@ -26,5 +28,15 @@ class OpenCors:
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        chosen = self._open if scope["type"] == "http" and scope["path"] in self._paths else self._app
-        await chosen(scope, receive, send)
+        if scope["type"] != "http" or scope["path"] not in self._paths:
+            await self._app(scope, receive, send)
+        elif any(name == b"origin" for name, _ in scope["headers"]):
+            await self._open(scope, receive, send)
+        else:
+
+            async def varying(message: Message) -> None:
+                if message["type"] == "http.response.start":
+                    message["headers"] = [*message["headers"], _VARY]
+                await send(message)
+
+            await self._app(scope, receive, varying)

@@ -31,28 +31,30 @@ def unavailable(error: StoreUnavailable) -> OAuthError:
     )
 
 
-def install(app: FastAPI) -> None:
-    """Every error of every route becomes JSON in OAuth's shape."""
-
-    async def on_oauth_error(_: Request, error: Any) -> Response:
+def answer(error: Any) -> Response:
+    """The response to an error of `TRANSLATED`."""
+    if isinstance(error, PageError):
+        return error.response()
+    if isinstance(error, StoreUnavailable):
+        error = unavailable(error)
+    if isinstance(error, OAuthError):
         return oauth_error(error)
+    reason = _REASONS.get(error.status_code, "the request cannot be answered")
+    body = {
+        "error": "not_found" if error.status_code == 404 else "invalid_request",
+        "error_description": reason,
+    }
+    return JSONResponse(body, error.status_code, headers={**NO_STORE, **(error.headers or {})})
 
-    async def on_page_error(_: Request, error: Any) -> Response:
-        page: Response = error.response()
-        return page
 
-    async def on_store_unavailable(_: Request, error: Any) -> Response:
-        return oauth_error(unavailable(error))
+TRANSLATED = (OAuthError, PageError, StoreUnavailable, HTTPException)
 
-    async def on_http_exception(_: Request, error: Any) -> Response:
-        reason = _REASONS.get(error.status_code, "the request cannot be answered")
-        body = {
-            "error": "not_found" if error.status_code == 404 else "invalid_request",
-            "error_description": reason,
-        }
-        return JSONResponse(body, error.status_code, headers={**NO_STORE, **(error.headers or {})})
 
-    app.add_exception_handler(OAuthError, on_oauth_error)
-    app.add_exception_handler(PageError, on_page_error)
-    app.add_exception_handler(StoreUnavailable, on_store_unavailable)
-    app.add_exception_handler(HTTPException, on_http_exception)
+def install(app: FastAPI) -> None:
+    """Every error of every route becomes JSON in OAuth's shape, or a page where a person looks at it."""
+
+    async def translate(_: Request, error: Any) -> Response:
+        return answer(error)
+
+    for kind in TRANSLATED:
+        app.add_exception_handler(kind, translate)
