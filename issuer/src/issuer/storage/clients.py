@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from dataclasses import dataclass
 
@@ -11,7 +12,9 @@ from issuer.storage.connection import Connection, Row
 _COLUMNS = "id, origin, created_at, registration, document"
 
 
+@functools.lru_cache(maxsize=1024)
 def _read(row: Row) -> Client:
+    """The client of a row. The same row is the same client, which nobody changes: it is read once."""
     id, origin, created_at, registration, document = row
     d = json.loads(document)
     return Client(
