@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from tests.house.test_deploy import one, pod
 from tests.support.machine import ROOT
-from tests.support.servers import NAMES, Name
+from tests.support.servers import NAMES, Name, clean_environment
 
 from issuer import key_files
 
@@ -64,7 +64,7 @@ def service(request: pytest.FixtureRequest, keys: Path) -> Iterator[tuple[Name, 
     options += ["--cap-drop=ALL", "--security-opt=no-new-privileges", "--memory=512m"]
     if name == "issuer":
         options.append(f"--volume={keys}:/keys:ro")
-    docker("build", "--quiet", "--tag", f"mcp-{name}", str(ROOT / name))
+    subprocess.run(["docker", "compose", "build", "--quiet", name], cwd=ROOT, env=clean_environment(), check=True)
     container = f"pod-{uuid.uuid4().hex[:8]}"
     docker("run", "--detach", "--name", container, *options, f"mcp-{name}")
     try:
