@@ -67,7 +67,7 @@ def lines(pair: Scaled, service: Name, ids: Iterable[str]) -> dict[str, dict[str
 
 
 def replicas(pair: Scaled, service: Name, ids: Iterable[str]) -> set[int]:
-    """Which replicas answered."""
+    """Which replicas answered. Caddy takes turns, but begins anew, in another order, whenever it asked for names."""
     return {line["replica"] for line in lines(pair, service, ids).values()}
 
 
@@ -98,7 +98,7 @@ def test_every_step_of_a_login_may_happen_on_another_replica(pair: Scaled) -> No
         third = client.refresh(second).json()["refresh_token"]
         assert client.refresh(first).json()["error"] == "invalid_grant", "theft"
         assert client.refresh(third).json()["error"] == "invalid_grant", "and all of it has ended, everywhere"
-    assert replicas(pair, "issuer", ids) == set(REPLICAS)
+    assert len(replicas(pair, "issuer", ids)) > 1
 
 
 def test_what_is_revoked_at_one_replica_is_revoked_at_all(pair: Scaled) -> None:
@@ -110,7 +110,7 @@ def test_what_is_revoked_at_one_replica_is_revoked_at_all(pair: Scaled) -> None:
         def active() -> set[bool]:
             asked = [
                 http.post("/introspect", data={"token": tokens["access_token"]}, auth=("mcp-client", secret))
-                for _ in REPLICAS
+                for _ in range(2 * len(REPLICAS))
             ]
             return {answer.json()["active"] for answer in asked}
 
@@ -129,7 +129,7 @@ def test_a_modern_call_needs_no_particular_replica(pair: Scaled) -> None:
     token = pair.token()
     answers = [call(pair, token) for _ in range(2 * len(REPLICAS))]
     assert {answer.status_code for answer in answers} == {200}
-    assert replicas(pair, "resource", [answer.headers["x-request-id"] for answer in answers]) == set(REPLICAS)
+    assert len(replicas(pair, "resource", [answer.headers["x-request-id"] for answer in answers])) > 1
 
 
 @pytest.mark.parametrize("index", REPLICAS)
@@ -183,7 +183,7 @@ def test_limits_are_shared(pair: Scaled) -> None:
     for _ in range(7):
         page = person.post(form_of(page), username=name, password="wrong")
         answers.append(page.status_code)
-    assert replicas(pair, "issuer", ids) == set(REPLICAS)
+    assert len(replicas(pair, "issuer", ids[:5])) > 1, "so that none of them counts to five alone"
     assert answers[5:] == [429, 429], answers
     assert 429 not in answers[:5]
     assert person.post(form_of(page), username=name, password=password).status_code == 429, "the right one waits too"
@@ -206,7 +206,7 @@ def test_an_assertion_counts_once(pair: Scaled) -> None:
         answers = list(pool.map(lambda _: httpx.post(f"{pair.issuer}/token", data=form, timeout=30), range(12)))
     answers.append(httpx.post(f"{pair.issuer}/token", data=form, timeout=30))
     assert sorted(answer.status_code for answer in answers) == [200, *[401] * 12], answers[0].text
-    assert replicas(pair, "issuer", [answer.headers["x-request-id"] for answer in answers]) == set(REPLICAS)
+    assert len(replicas(pair, "issuer", [answer.headers["x-request-id"] for answer in answers])) > 1
 
 
 @pytest.mark.parametrize("service", ["issuer", "resource"])
