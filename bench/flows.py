@@ -1,6 +1,7 @@
 """What each flow costs: processor time of issuer and PostgreSQL, commits, flushes, bytes; writes bench/flows.json.
 
-`python -m bench.flows`: three minutes on one machine. docs/scale.md is made of what it writes, by `./dev docs`.
+`python -m bench.flows`: three minutes, with PostgreSQL 14 to 17 (later ones count flushes elsewhere). `./dev docs`
+makes docs/scale.md of what it writes.
 """
 
 from __future__ import annotations
