@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from bench import machine, rounds, servers, works
+from bench import load, machine, profile, rounds, servers, works
 from bench.load import Sample
 from bench.rounds import Pace, Turn
 from bench.servers import Candidate, Running
@@ -80,6 +80,20 @@ class Session:
                     if number:  # the first start makes keys and a database
                         found[candidate.name].append(round(server.start_seconds, 3))
         return found
+
+
+def profiles(stack: ExitStack, folder: Path) -> dict[str, Any]:
+    """Where the first competitor of the two main works, which is ours, spends its time."""
+    session = Session(stack, folder, rounds.QUICK)
+    every = [*works.of_the_issuer(), *works.of_the_resource(session.start(works.ISSUER))]
+    found = {}
+    for work in every:
+        if work.name in ("token", "tool"):
+            server = session.start(work.entries[0].candidate)
+            warm = work.entries[0].make(server)
+            load.run(warm, server.port, 3, session.cores.load, server.process.pid)
+            found[work.name] = {"title": work.title, "after": profile.take(server, warm, session.cores.load)}
+    return found
 
 
 def run(stack: ExitStack, folder: Path, pace: Pace, only: Collection[str]) -> dict[str, Any]:

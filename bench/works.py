@@ -15,6 +15,7 @@ from bench.servers import Candidate, Running
 
 TOKENS = 2000
 LIMIT = "rsa"
+NAMES = ("token", "es256", "refresh", "code", "register", "page", "jwks", "metadata", "tool", "tools20", "start")
 WITH_TOKENS = ("tool", "tools20", "start")
 
 Make = Callable[[Running], Load]
