@@ -19,7 +19,7 @@ from tests.faults.scale import Record, fault, size
 from tests.hostile.rows import row
 from tests.support import oauth, servers
 
-KILLS = size(3, 20)
+KILLS = size(2, 20)
 
 
 def prepared(folder: Path, database: Database) -> Replicas:
