@@ -35,6 +35,8 @@ def pair(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> Iter
         "ISSUER_PORT": inner["issuer"],
         "RESOURCE_PORT": inner["resource"],
         "ISSUER_REGISTRATION": "open",
+        "ISSUER_DOCS": "1",
+        "RESOURCE_DOCS": "1",
         # Readiness is asked, and keys are fetched, behind the proxy.
         "ISSUER_ALLOWED_HOSTS": "127.0.0.1",
         "RESOURCE_ALLOWED_HOSTS": "127.0.0.1",
@@ -92,7 +94,7 @@ def test_a_person_with_a_password_lets_a_program_in(pair: servers.Pair, authorit
     assert called.status_code == 200, called.text
 
 
-@pytest.mark.parametrize("path", ["/dev/token", "/docs", "/openapi.json", "/metrics"])
+@pytest.mark.parametrize("path", ["/dev/token", "/metrics"])
 def test_what_is_for_development_is_not_there(pair: servers.Pair, authority: Authority, path: str) -> None:
     with httpx.Client(base_url=pair.issuer, verify=authority.trusting()) as http:
         assert http.get(path).status_code == 404
@@ -108,3 +110,18 @@ def test_discovery_names_the_https_origin_alone(pair: servers.Pair, authority: A
     addresses = [value for value in server.values() if isinstance(value, str) and "://" in value]
     assert addresses
     assert all(address.startswith(pair.issuer) for address in addresses)
+
+
+@pytest.mark.parametrize("service", servers.NAMES)
+def test_the_documentation_loads_all_its_parts_over_https(
+    pair: servers.Pair, authority: Authority, service: str
+) -> None:
+    """A browser loads nothing from http into a page from https."""
+    origin = pair.issuer if service == "issuer" else pair.mcp.removesuffix("/mcp")
+    with httpx.Client(verify=authority.trusting()) as http:
+        page = http.get(f"{origin}/docs").text
+        parts = re.findall(r'(?:src|href)="([^"]+)"', page)
+        assert parts
+        for part in parts:
+            assert part.startswith(origin)
+            assert http.get(part).status_code == 200

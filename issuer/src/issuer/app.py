@@ -179,6 +179,7 @@ def create_app(settings: Settings, clock: Callable[[], int] = now) -> FastAPI:
         setting="ISSUER_ALLOWED_HOSTS",
         open_paths=(*health.PATHS, *([scrape.PATH] if settings.ISSUER_METRICS else [])),
         trusted_proxies=networks(settings.ISSUER_TRUSTED_PROXIES),
+        scheme=urlsplit(settings.ISSUER).scheme,
     )
     app.add_middleware(CountRequests, metrics=server.metrics.requests)
     app.add_middleware(RequestLog, probes=health.PATHS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib import metadata as distribution
 from typing import Any
+from urllib.parse import urlsplit
 
 from fastapi import FastAPI, Request
 from fastapi_swagger import patch_fastapi
@@ -59,6 +60,7 @@ def create_app(settings: Settings, target: str | None = None) -> FastAPI:
         setting="RESOURCE_ALLOWED_HOSTS",
         open_paths=(*health.PROBES, health.MCP_HEALTH, *([scrape.PATH] if settings.RESOURCE_METRICS else [])),
         trusted_proxies=networks(settings.RESOURCE_TRUSTED_PROXIES),
+        scheme=urlsplit(settings.BASE_URL).scheme,
     )
     app.add_middleware(CountRequests, metrics=protection.metrics.requests)
     app.add_middleware(RequestLog, probes=(*health.PROBES, health.MCP_HEALTH))

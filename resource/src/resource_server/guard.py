@@ -65,6 +65,7 @@ class Guard:
     setting: the environment variable that extends them, named in the refusal.
     open_paths: answered under any Host (health checks of orchestrators use addresses).
     trusted_proxies: whose `X-Forwarded-For` is believed; it replaces `scope["client"]`.
+    scheme: of the public origin, which absolute links bear, whoever ended TLS before us; None leaves it as it is.
     concurrency: requests in progress, streams included, beyond which the answer is 503.
     """
 
@@ -76,12 +77,14 @@ class Guard:
         setting: str,
         open_paths: Collection[str] = (),
         trusted_proxies: Collection[Network] = (),
+        scheme: str | None = None,
         concurrency: int = 1000,
     ) -> None:
         self.app = app
         self.hosts = frozenset(host.lower().encode() for host in allowed_hosts)
         self.open_paths = frozenset(open_paths)
         self.proxies = tuple(trusted_proxies)
+        self.scheme = scheme
         self.room = concurrency
         self.misdirected = f"This server answers as {' or '.join(sorted(allowed_hosts))}; {setting} adds other names."
 
@@ -114,6 +117,8 @@ class Guard:
             retry = (b"retry-after", b"1")
             await refuse(send, 503, "temporarily_unavailable", "Too many requests at once; try again.", retry)
         else:
+            if self.scheme:
+                scope["scheme"] = self.scheme
             if self.proxies:
                 self._believe_proxy(scope)
             self.room -= 1
