@@ -291,7 +291,7 @@ def test_huge_forms_cost_nothing(issuer: Target, body: bytes) -> None:
         issuer.send("POST", "/token", expect={400, 413}, error="invalid_request", content=body, headers=FORM)
         stop.set()
         probing.result()
-    assert max(waits) < 0.5, f"others waited {max(waits):.2f} s"
+    assert max(waits) < 1, f"others waited {max(waits):.2f} s"
 
 
 @row("TOK-19")
