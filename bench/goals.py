@@ -57,6 +57,7 @@ GOALS = (
     Goal("page", "issuer", "oidc-provider", 1.5),
     Goal("jwks", "issuer", "starlette", 0.7),
     Goal("metadata", "issuer", "starlette", 0.7),
+    Goal("workers", "issuer-2", "issuer", 1.7),
     Goal("tool", "resource", "fastmcp-jwt", 2.3),
     Goal("tool", "resource", "fastmcp", 1.7),
     Goal("tool", "resource", "mcp-v2", 0.85),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import httpx
 
@@ -15,8 +15,8 @@ from bench.servers import Candidate, Running
 
 TOKENS = 2000
 LIMIT = "rsa"
-NAMES = ("token", "es256", "refresh", "code", "register", "page", "jwks", "metadata", "tool", "tools20", "start")
 WITH_TOKENS = ("tool", "tools20", "start")
+NAMES = ("token", "es256", "refresh", "code", "register", "page", "jwks", "metadata", "workers", *WITH_TOKENS)
 
 Make = Callable[[Running], Load]
 
@@ -44,6 +44,7 @@ class Work:
 ISSUER = ours.issuer("issuer", "issuer")
 NORMAL = ours.issuer("issuer-normal", "issuer, `synchronous=NORMAL`", ISSUER_SQLITE_SYNCHRONOUS="NORMAL")
 ES256 = ours.issuer("issuer-es256", "issuer, ES256", ISSUER_SIGNING_ALG="ES256")
+TWO = replace(ours.issuer("issuer-2", "issuer, two workers", ISSUER_WORKERS="2"), workers=2)
 NODE_OIDC = peers.on_node("oidc-provider", "oidc-provider", "oidc_provider.mjs", OIDC.jwks)
 NODE_OIDC_ES256 = peers.on_node(
     "oidc-provider-es256", "oidc-provider, ES256", "oidc_provider.mjs", OIDC.jwks, ALG="ES256"
@@ -69,6 +70,7 @@ def of_the_issuer() -> list[Work]:
     stored = (ISSUER, OURS), (NORMAL, OURS), (NODE_OIDC, OIDC)
     token = _entries(loads.machine_token, *both, (MOCK, PLAIN), (AUTHLIB, PLAIN))
     es256 = _entries(loads.machine_token, (ES256, OURS), (NODE_OIDC_ES256, OIDC))
+    two = _entries(loads.machine_token, (TWO, OURS), (ISSUER, OURS))
     documents = [
         Work(name, f"`GET` {title}", "documents/s", (Entry(ISSUER, ours_), Entry(BARE, bare)))
         for name, title, ours_, bare in (
@@ -84,6 +86,7 @@ def of_the_issuer() -> list[Work]:
         Work("register", "registration", "clients/s", _entries(loads.register, *stored)),
         Work("page", "`GET /authorize` to the page", "pages/s", _entries(loads.page, *both)),
         *documents,
+        Work("workers", "`client_credentials`, two workers", "tokens/s", two),
     ]
 
 

@@ -172,7 +172,7 @@ log.configure(loaded.ISSUER_LOG_LEVEL, loaded.ISSUER_LOG_FORMAT)
 schema.upgrade(loaded.ISSUER_DATABASE)
 app = create_app(loaded)
 app.add_api_route("/boom", boom, methods=["GET", "POST"])
-wire.serve(app, host=loaded.ISSUER_HOST, port=loaded.ISSUER_PORT)
+wire.serve(app, wire.listen(loaded.ISSUER_HOST, loaded.ISSUER_PORT))
 """
 
 

@@ -22,8 +22,7 @@ def main() -> None:
     schema.upgrade(loaded.ISSUER_DATABASE)
     wire.serve(
         app.create_app(loaded, now),
-        host=loaded.ISSUER_HOST,
-        port=loaded.ISSUER_PORT,
+        wire.listen(loaded.ISSUER_HOST, loaded.ISSUER_PORT),
         drain=loaded.ISSUER_DRAIN_SECONDS,
     )
 

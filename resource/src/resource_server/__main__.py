@@ -44,7 +44,8 @@ def run_serve(arguments: argparse.Namespace) -> None:
 
     app = tracing.traced(create_app(loaded, arguments.server), "mcp-resource")
     log.configure(loaded.RESOURCE_LOG_LEVEL, loaded.RESOURCE_LOG_FORMAT)
-    wire.serve(app, host=loaded.RESOURCE_HOST, port=loaded.RESOURCE_PORT, drain=loaded.RESOURCE_DRAIN_SECONDS)
+    sockets = wire.listen(loaded.RESOURCE_HOST, loaded.RESOURCE_PORT)
+    wire.serve(app, sockets, drain=loaded.RESOURCE_DRAIN_SECONDS)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -106,9 +106,9 @@ def listen(host: str, port: int) -> list[socket.socket]:
     return sockets
 
 
-def serve(app: ASGIApp, *, host: str, port: int, drain: float = 0, grace: int = 5) -> None:
-    """Run `app` until SIGTERM or Ctrl-C. It then goes on for `drain` seconds, telling all who ask that it will end,
-    and stops to listen; requests under way get `grace` seconds more."""
+def serve(app: ASGIApp, sockets: list[socket.socket], *, drain: float = 0, grace: int = 5) -> None:
+    """Run `app` on bound sockets until SIGTERM or Ctrl-C. It then goes on for `drain` seconds, telling all who ask
+    that it will end, and stops to listen; requests under way get `grace` seconds more."""
     leaving = Leaving(app)
     config = uvicorn.Config(
         leaving,
@@ -124,4 +124,4 @@ def serve(app: ASGIApp, *, host: str, port: int, drain: float = 0, grace: int = 
     # uvicorn raises the signal again when done, which would end the process before the caller's clean-up.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with contextlib.suppress(KeyboardInterrupt):
-        Server(config, leaving, drain).run(listen(host, port))
+        Server(config, leaving, drain).run(sockets)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import socket
 from typing import Any
 
-from issuer import log, settings, tracing, wire
-from issuer.app import create_app
+from issuer import bootstrap, log, settings, tracing, wire, workers
+from issuer.app import create_app, now
 from issuer.storage import schema
 
 
@@ -15,12 +16,27 @@ def add_to(commands: Any) -> None:
     parser.add_argument("--host", help="address to listen on (ISSUER_HOST)")
     parser.add_argument("--port", help="port to listen on (ISSUER_PORT)")
     parser.add_argument("--log-level", type=str.lower, help="trace, debug, info, warning or error (ISSUER_LOG_LEVEL)")
+    parser.add_argument("--workers", help="how many processes serve (ISSUER_WORKERS)")
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> None:
-    loaded = settings.load(ISSUER_HOST=arguments.host, ISSUER_PORT=arguments.port, ISSUER_LOG_LEVEL=arguments.log_level)
+    loaded = settings.load(
+        ISSUER_HOST=arguments.host,
+        ISSUER_PORT=arguments.port,
+        ISSUER_LOG_LEVEL=arguments.log_level,
+        ISSUER_WORKERS=arguments.workers,
+    )
     log.configure(loaded.ISSUER_LOG_LEVEL, loaded.ISSUER_LOG_FORMAT)
     schema.upgrade(loaded.ISSUER_DATABASE)
-    app = tracing.traced(create_app(loaded), "mcp-issuer")
-    wire.serve(app, host=loaded.ISSUER_HOST, port=loaded.ISSUER_PORT, drain=loaded.ISSUER_DRAIN_SECONDS)
+    sockets = wire.listen(loaded.ISSUER_HOST, loaded.ISSUER_PORT)
+
+    def serve(sockets: list[socket.socket]) -> None:
+        app = tracing.traced(create_app(loaded), "mcp-issuer")
+        wire.serve(app, sockets, drain=loaded.ISSUER_DRAIN_SECONDS)
+
+    if loaded.ISSUER_WORKERS == 1:
+        serve(sockets)
+    else:
+        bootstrap.prepare(loaded, now())  # the first key and secret are made once, and not by each
+        workers.run(loaded.ISSUER_WORKERS, sockets, serve)

@@ -42,7 +42,8 @@ class Passage:
         return Form(self.request)
 
     def sealed(self, server: Server) -> str:
-        return seal(server.secret, dataclasses.asdict(self))
+        # Not `asdict`, which copies deeply: all that a passage holds is as it is to be written.
+        return seal(server.secret, {name: getattr(self, name) for name in _FIELDS})
 
     def spend(self, tx: Transaction) -> None:
         """Use it up; raises when somebody did before."""
@@ -50,7 +51,7 @@ class Passage:
             raise start_again()
 
 
-_FIELDS = {field.name for field in dataclasses.fields(Passage)}
+_FIELDS = {field.name: None for field in dataclasses.fields(Passage)}.keys()
 
 
 class Begin:
