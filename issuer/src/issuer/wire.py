@@ -84,8 +84,11 @@ def settle() -> None:
     gc.set_threshold(20_000, 20, 20)
 
 
-def listen(host: str, port: int) -> list[socket.socket]:
-    """Bound sockets for every address of `host`. Exits with one line when that is not possible."""
+def listen(host: str, port: int, *, shared: bool = False) -> list[socket.socket]:
+    """Bound sockets for every address of `host`. Exits with one line when that is not possible.
+
+    shared: others of this user may bind the same addresses, and the kernel deals connections out among them.
+    """
     sockets = []
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
@@ -94,6 +97,8 @@ def listen(host: str, port: int) -> list[socket.socket]:
             bound = socket.socket(family, kind, protocol)
             sockets.append(bound)
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if shared:
+                bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
             if family == socket.AF_INET6:
                 bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             bound.bind(address)

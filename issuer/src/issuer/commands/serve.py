@@ -39,4 +39,12 @@ def run(arguments: argparse.Namespace) -> None:
         serve(sockets)
     else:
         bootstrap.prepare(loaded, now())  # the first key and secret are made once, and not by each
-        workers.run(loaded.ISSUER_WORKERS, sockets, serve)
+        workers.run(_shared(sockets, loaded), serve)
+
+
+def _shared(sockets: list[socket.socket], loaded: settings.Settings) -> list[list[socket.socket]]:
+    """As many sets of sockets as there are to be workers, in place of one that has shown that the port is free."""
+    port = sockets[0].getsockname()[1]
+    for bound in sockets:
+        bound.close()
+    return [wire.listen(loaded.ISSUER_HOST, port, shared=True) for _ in range(loaded.ISSUER_WORKERS)]
