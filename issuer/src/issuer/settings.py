@@ -23,7 +23,12 @@ from pydantic import (
 
 from issuer import setting_values as values
 
-DEFAULT_SCOPES = "mcp:tools=Use the tools of this server"
+EXAMPLE_SCOPES = {
+    "mcp:tools": "Use the tools of this server",
+    "notes:read": "Read your notes",
+    "notes:write": "Write notes for you",
+}
+"""What the example tools of the resource need."""
 _HEADERS = "Settings are named in README.md under Settings."
 
 
@@ -76,7 +81,7 @@ class Settings(BaseModel):
         description="The resources that tokens are issued for, `url[=audience]`, parted by commas",
     )
     ISSUER_SCOPES: Annotated[dict[str, str], BeforeValidator(values.pairs)] = Field(
-        dict([DEFAULT_SCOPES.split("=")]),
+        EXAMPLE_SCOPES,
         description="The scopes, `name=sentence for people`, parted by semicolons",
     )
     ISSUER_DEFAULT_SCOPE: Words = Field((), description="What a request without scope gets; default: the first scope")

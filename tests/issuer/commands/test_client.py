@@ -32,7 +32,7 @@ def test_a_public_client_of_people(shell: Shell):
         "client_name": "An app",
         "redirect_uris": ["https://app.test/cb"],
         "grant_types": ["authorization_code", "refresh_token"],
-        "scope": "mcp:tools",
+        "scope": "mcp:tools notes:read notes:write",
     }
     assert made["token_endpoint_auth_method"] == "none"
     assert shown(shell, made["client_id"]) == {"origin": "operator", **made}
