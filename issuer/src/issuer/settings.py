@@ -6,6 +6,7 @@ import difflib
 import os
 import re
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -166,7 +167,7 @@ class Settings(BaseModel):
             )
         return self
 
-    @property
+    @cached_property
     def loopback(self) -> bool:
         parts = urlsplit(self.ISSUER)
         return parts.scheme == "http" and parts.hostname in values.LOOPBACK
@@ -181,7 +182,7 @@ class Settings(BaseModel):
         """In development, the people who sign in with one click and no password."""
         return ("alice", "bob") if self.development else ()
 
-    @property
+    @cached_property
     def resources(self) -> Mapping[str, str]:
         """The audience that each resource stands for."""
         if self.AUDIENCE:

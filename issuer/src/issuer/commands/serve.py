@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import os
 import socket
+import sys
 from typing import Any
 
 from issuer import bootstrap, log, settings, tracing, wire, workers
@@ -28,7 +30,9 @@ def run(arguments: argparse.Namespace) -> None:
         ISSUER_WORKERS=arguments.workers,
     )
     log.configure(loaded.ISSUER_LOG_LEVEL, loaded.ISSUER_LOG_FORMAT)
-    schema.upgrade(loaded.ISSUER_DATABASE)
+    if schema.upgrade(loaded.ISSUER_DATABASE):
+        # Begin again, as the same process: what migrations need would keep 25 MB for as long as it lives.
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - the very command that ran this
     sockets = wire.listen(loaded.ISSUER_HOST, loaded.ISSUER_PORT)
 
     def serve(sockets: list[socket.socket]) -> None:

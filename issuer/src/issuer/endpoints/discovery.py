@@ -42,11 +42,13 @@ def router(settings: Settings, body: bytes) -> APIRouter:
     router = APIRouter(tags=["discovery"])
     headers = {"Cache-Control": "public, max-age=300", "ETag": f'"{hashlib.sha256(body).hexdigest()[:32]}"'}
 
+    # Built once: an answer keeps nothing of the request that it is sent to.
+    whole = Response(body, media_type="application/json", headers=headers)
+    unchanged = Response(status_code=304, headers=headers)
+
     async def metadata(request: Request) -> Response:
         """The authorization server's metadata (RFC 8414 §2), which is the OpenID provider's too."""
-        if request.headers.get("if-none-match") == headers["ETag"]:
-            return Response(status_code=304, headers=headers)
-        return Response(body, media_type="application/json", headers=headers)
+        return unchanged if request.headers.get("if-none-match") == headers["ETag"] else whole
 
     for address in addresses(settings.path):
         router.get(address, include_in_schema=address in addresses("")[::2])(metadata)

@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 
 _MOST_DIGITS = 40
 _MOST_LEVELS = 32
+_WRITE = json.JSONEncoder(ensure_ascii=False).encode
 
 
 def read_object(raw: bytes) -> dict[str, Any]:
@@ -26,7 +27,7 @@ def read_object(raw: bytes) -> dict[str, Any]:
         if _is_deep(value):
             raise ValueError("nested too deeply")
         # Escapes may spell a lone surrogate, which no other program could be sent.
-        json.dumps(value, ensure_ascii=False).encode("utf-8")
+        _WRITE(value).encode("utf-8")
     except RecursionError:
         raise ValueError("nested too deeply") from None
     if not isinstance(value, dict):
@@ -38,6 +39,8 @@ def _is_deep(value: object) -> bool:
     """Nested beyond _MOST_LEVELS: how deep Python itself reads differs from version to version."""
     level = [value]
     for _ in range(_MOST_LEVELS):
+        if not level:
+            return False
         level = [
             inner
             for outer in level

@@ -59,17 +59,18 @@ def _version(raw: Any, has_one: str) -> str | None:
     return str(row[0]) if row else None
 
 
-def upgrade(database: str) -> None:
-    """Run the migrations that are due. Replicas that start together wait for each other here."""
+def upgrade(database: str) -> bool:
+    """Run the migrations that are due; whether any was. Replicas that start together wait for each other here."""
     with plainly("the database cannot be brought to date"), _alone(database):
         found = version(database)
         if found == HEAD:
-            return
+            return False
         if found is not None and not list((_MIGRATIONS / "versions").glob(f"{found}_*.py")):
             raise SchemaError(
                 f"the database has schema {found} and this version knows {HEAD}: start the newer version again"
             )
         _run(database)
+        return True
 
 
 @contextmanager

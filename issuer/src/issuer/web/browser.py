@@ -7,6 +7,7 @@ hash of the issuer so that two pairs on one machine do not sign each other out.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from typing import Literal
 
@@ -21,9 +22,14 @@ Name = Literal["browser", "session"]
 
 
 def cookie_name(settings: Settings, name: Name) -> str:
-    if settings.ISSUER.startswith("https://"):
+    return _cookie_name(settings.ISSUER, name)
+
+
+@functools.cache
+def _cookie_name(issuer: str, name: Name) -> str:
+    if issuer.startswith("https://"):
         return f"__Host-{name}"
-    return f"{name}-{hashlib.sha256(settings.ISSUER.encode()).hexdigest()[:8]}"
+    return f"{name}-{hashlib.sha256(issuer.encode()).hexdigest()[:8]}"
 
 
 def cookie(request: Request, settings: Settings, name: Name) -> str | None:

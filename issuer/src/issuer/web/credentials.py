@@ -27,7 +27,7 @@ def new_secret(client: Client) -> tuple[Client, str | None]:
     A client that authenticates without a secret keeps none.
     """
     if client.auth_method not in SECRET_METHODS:
-        return dataclasses.replace(client, secrets=()), None
+        return dataclasses.replace(client, secrets=()) if client.secrets else client, None
     if client.secrets:
         return client, None
     plain = secret.invent(secret.CLIENT_SECRET)

@@ -11,7 +11,7 @@ from fastapi import Request
 from issuer import log
 from issuer.documents import PAUSE, DocumentFailed
 from issuer.errors import InvalidClient, InvalidRedirectUri, TemporarilyUnavailable
-from issuer.protocol import redirect_uri
+from issuer.protocol import client_document, redirect_uri
 from issuer.server import Server
 from issuer.web.form import Form
 from issuer.web.page_error import PageError
@@ -20,7 +20,9 @@ from issuer.web.page_error import PageError
 async def for_authorization(request: Request, server: Server, form: Form) -> None:
     """Raises PageError when there is a document and it cannot be used."""
     client_id, asked = form.get("client_id"), form.get("redirect_uri")
-    if client_id is None or {"client_id", "redirect_uri"} & form.repeated or not _well_formed(asked):
+    if client_id is None or not client_document.is_url(client_id):
+        return  # nothing points to a document
+    if {"client_id", "redirect_uri"} & form.repeated or not _well_formed(asked):
         return  # refused by whoever looks it up, without a fetch
     try:
         await server.documents.resolve(client_id, asked_by=request.client.host if request.client else "")
