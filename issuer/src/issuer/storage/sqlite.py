@@ -11,46 +11,18 @@ import asyncio
 import contextlib
 import errno
 import os
-import random
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import TypeVar
 
-from issuer.storage.connection import Row, check_storable
+from issuer.storage.sqlite_connection import DEADLINE, Busy, Connection, once, pause
+from issuer.storage.sqlite_writer import Writer
 from issuer.storage.transaction import Transaction
 from issuer.store import StoreUnavailable
 
 T = TypeVar("T")
-_DEADLINE = 5.0
-_BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
-
-
-class _Busy(Exception):
-    """Another connection has the lock; nothing was done."""
-
-
-class _Connection:
-    def __init__(self, raw: sqlite3.Connection) -> None:
-        self.raw = raw
-        self._execute = raw.execute
-        self.transaction = Transaction(self)
-        self.turns = asyncio.Lock()
-        """Held by the one who tries for a lock again; whoever comes later waits behind, in order."""
-
-    def one(self, sql: str, **values: object) -> Row | None:
-        check_storable(values.values())
-        row: Row | None = self._execute(sql, values).fetchone()
-        return row
-
-    def all(self, sql: str, **values: object) -> list[Row]:
-        check_storable(values.values())
-        return self._execute(sql, values).fetchall()
-
-    def run(self, sql: str, **values: object) -> int:
-        check_storable(values.values())
-        return self._execute(sql, values).rowcount
 
 
 class SQLiteStore:
@@ -59,39 +31,56 @@ class SQLiteStore:
     def __init__(self, path: str, synchronous: str = "FULL") -> None:
         self._path = path
         self._synchronous = synchronous
-        self._writer: _Connection | None = None
-        self._reader: _Connection | None = None
+        self._writer: Writer | None = None
+        self._reader: Connection | None = None
 
     async def open(self) -> None:
         try:
             private_file(self._path)
-            self._writer, self._reader = self._connect(), self._connect()
+            self._writer, self._reader = Writer(self._connect()), self._connect()
             self._reader.raw.execute("PRAGMA query_only = ON")
         except (sqlite3.Error, OSError) as error:
             raise StoreUnavailable(f"the database cannot be opened: {error}") from error
 
-    def _connect(self, patience: float = 0) -> _Connection:
-        raw = sqlite3.connect(self._path, isolation_level=None, timeout=_DEADLINE)
+    def _connect(self, patience: float = 0) -> Connection:
+        raw = sqlite3.connect(self._path, isolation_level=None, timeout=DEADLINE)
         # Set by the upgrade already, and kept in the file.
         raw.execute("PRAGMA journal_mode = WAL")
         raw.execute(f"PRAGMA synchronous = {self._synchronous}")
         raw.execute("PRAGMA foreign_keys = ON")
         raw.execute(f"PRAGMA busy_timeout = {patience * 1000:.0f}")
-        return _Connection(raw)
+        return Connection(raw)
 
     async def close(self) -> None:
-        for connection in filter(None, (self._reader, self._writer)):
-            connection.raw.close()
+        if self._writer:
+            self._writer.connection.raw.close()
+        if self._reader:
+            self._reader.raw.close()
         self._reader = self._writer = None
 
     async def check(self) -> None:
         await self.read(lambda transaction: transaction.clients.get(""))
 
     async def write(self, work: Callable[[Transaction], T]) -> T:
-        return await self._patiently(self._writer, "BEGIN IMMEDIATE", work)
+        if self._writer is None:
+            raise _closed()
+        return await self._writer.write(work)
 
     async def read(self, work: Callable[[Transaction], T]) -> T:
-        return await self._patiently(self._reader, "BEGIN", work)
+        connection = self._reader
+        if connection is None:
+            raise _closed()
+        if not connection.turns.locked():
+            with contextlib.suppress(Busy):
+                return once(connection, "BEGIN", work)
+        try:
+            async with asyncio.timeout(DEADLINE), connection.turns:
+                while True:
+                    with contextlib.suppress(Busy):
+                        return once(connection, "BEGIN", work)
+                    await asyncio.sleep(pause())
+        except TimeoutError:
+            raise StoreUnavailable("the database stayed locked") from None
 
     async def sweep(self, now: int, most: int) -> int:
         # In a thread and on a connection of its own: the loop goes on, and its writers come back as for any lock.
@@ -99,48 +88,18 @@ class SQLiteStore:
 
     def _sweep(self, now: int, most: int) -> int:
         try:
-            connection = self._connect(patience=_DEADLINE)
+            connection = self._connect(patience=DEADLINE)
         except sqlite3.Error as error:
             raise StoreUnavailable(f"the database cannot be opened: {error}") from error
         with closing(connection.raw):
             try:
-                return _once(connection, "BEGIN IMMEDIATE", lambda transaction: transaction.sweep(now, most))
-            except _Busy as error:
+                return once(connection, "BEGIN IMMEDIATE", lambda transaction: transaction.sweep(now, most))
+            except Busy as error:
                 raise StoreUnavailable("the database stayed locked") from error
 
-    async def _patiently(self, connection: _Connection | None, begin: str, work: Callable[[Transaction], T]) -> T:
-        if connection is None:
-            raise StoreUnavailable("the database is not open")
-        if not connection.turns.locked():
-            with contextlib.suppress(_Busy):
-                return _once(connection, begin, work)
-        try:
-            async with asyncio.timeout(_DEADLINE), connection.turns:
-                while True:
-                    with contextlib.suppress(_Busy):
-                        return _once(connection, begin, work)
-                    await asyncio.sleep(random.uniform(0.0005, 0.005))  # noqa: S311 - spreads retries, guards nothing
-        except TimeoutError:
-            raise StoreUnavailable("the database stayed locked") from None
 
-
-def _once(connection: _Connection, begin: str, work: Callable[[Transaction], T]) -> T:
-    raw = connection.raw
-    try:
-        raw.execute(begin)
-        try:
-            result = work(connection.transaction)
-            raw.execute("COMMIT")
-            return result
-        except BaseException:
-            # A full disk may have rolled back already.
-            if raw.in_transaction:
-                raw.execute("ROLLBACK")
-            raise
-    except sqlite3.Error as error:
-        if getattr(error, "sqlite_errorcode", 0) & 0xFF in _BUSY:
-            raise _Busy from error
-        raise StoreUnavailable(f"the database refused: {error}", retry_after=5) from error
+def _closed() -> StoreUnavailable:
+    return StoreUnavailable("the database is not open")
 
 
 def private_file(path: str) -> None:
