@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -13,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench import machine
+from tests.support.servers import free_port
 
 READY_SECONDS = 60
 ROOT = Path(__file__).parents[1]
@@ -55,13 +55,6 @@ class Running:
 
 class DidNotStart(Exception):
     """A server ended, or never became ready; the message has the end of its log."""
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @contextlib.contextmanager

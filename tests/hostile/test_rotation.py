@@ -15,7 +15,7 @@ import httpx
 import pytest
 from tests.faults.scale import fault
 from tests.hostile.rows import row
-from tests.resource.running import ACCEPT, META, MODERN, free_port, listening
+from tests.resource.running import ACCEPT, META, MODERN, listening
 from tests.support import servers
 from tests.support.machine import ROOT
 
@@ -73,7 +73,7 @@ class Rotating:
 
 @pytest.fixture
 def rotating(tmp_path: Path) -> Iterator[Rotating]:
-    port, resource_port = servers.free_port(), free_port()
+    port, resource_port = servers.free_port(), servers.free_port()
     origin, resource = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{resource_port}"
     clock = tmp_path / "clock"
     clock.write_text("0")
@@ -198,7 +198,7 @@ def test_a_revoked_token_ends_at_once_where_the_issuer_is_asked(tmp_path: Path) 
         form = {"grant_type": "client_credentials", "resource": pair.mcp, "scope": "mcp:tools"}
         granted = httpx.post(f"{pair.issuer}/token", data=form, auth=("machine", secret))
         token = granted.json()["access_token"]
-        port = free_port()
+        port = servers.free_port()
         settings = {"RESOURCE_CLIENT_ID": "machine", "RESOURCE_CLIENT_SECRET": secret, "RESOURCE_INTROSPECT": "add_*"}
         base = {"ISSUER": pair.issuer, "BASE_URL": f"http://127.0.0.1:{port}", "AUDIENCE": pair.mcp}
         app = create_app(load({**base, **settings}))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ import uvicorn
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 from tests.resource.stand_in import StandIn
+from tests.support.servers import free_port
 
 from resource_server.app import create_app
 from resource_server.connection import Protocol
@@ -92,13 +92,6 @@ def challenge(answer: httpx.Response) -> dict[str, str]:
     pairs = [part.partition("=") for part in rest.split(", ")]
     assert all(value[:1] == value[-1:] == '"' for _, _, value in pairs), rest
     return {name: value[1:-1] for name, _, value in pairs}
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @contextlib.contextmanager

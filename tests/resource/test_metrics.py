@@ -14,7 +14,8 @@ import pytest
 from fastapi import FastAPI
 from fastmcp import FastMCP
 from tests.resource import stand_in
-from tests.resource.running import Running, free_port, listening, result, serving
+from tests.resource.running import Running, listening, result, serving
+from tests.support.servers import free_port
 from tests.support.scraped import Scrape
 
 from resource_server.protect import guard

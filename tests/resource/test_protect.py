@@ -18,8 +18,9 @@ from fastapi import FastAPI
 from fastmcp import Client, FastMCP
 from loguru import logger
 from tests.requirements import requirement
-from tests.resource.running import Running, free_port, listening, result, serving
+from tests.resource.running import Running, listening, result, serving
 from tests.resource.stand_in import StandIn
+from tests.support.servers import free_port
 
 from resource_server.load import load_server
 from resource_server.protect import guard

@@ -13,8 +13,9 @@ from fastmcp.client.elicitation import ElicitResult
 from fastmcp.tools import Tool, ToolResult
 from mcp_types import Completion, PromptReference
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from tests.resource.running import Running, free_port, listening, result, serving
+from tests.resource.running import Running, listening, result, serving
 from tests.resource.stand_in import StandIn
+from tests.support.servers import free_port
 
 ASK = PromptReference(type="ref/prompt", name="ask")
 SCHEMA = {"type": "object", "$defs": {"n": {"type": "integer"}}, "properties": {"n": {"$ref": "#/$defs/n"}}}

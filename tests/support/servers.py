@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import itertools
 import os
 import random
 import secrets
@@ -81,11 +82,17 @@ class Scaled(Pair):
         return self.compose("exec", "-T", "issuer", "mcp-issuer", "token", *options).strip()
 
 
+_ports = itertools.cycle(random.sample(range(10_000, 32_000), 22_000))
+
+
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port that nobody listens on. Never one that the system gives to outgoing connections (32768 and above, where
+    a client may take it before the server does), and none twice in one run."""
+    for port in _ports:
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("a cycle has no end")
 
 
 def clean_environment(**more: str) -> dict[str, str]:
