@@ -15,6 +15,8 @@ import httptools
 from loguru import logger
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from .outgoing import Outgoing
+
 HEAD_SECONDS = 10.0  # from a message's first byte (or the connection's start) to the end of its head
 BODY_SECONDS = 30.0  # from the end of the head to the end of the body
 SEND_SECONDS = 60.0  # without a single byte of the response taken by the client
@@ -102,17 +104,15 @@ class Protocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         version = self.parser.get_http_version()
-        host, size, body = None, 0, False
+        host, size = None, 0
         for name, value in self.headers:
             size += len(name) + len(value)
             if name == b"host":
                 if host is not None:
                     raise Refused(400, "The request has two Host headers.")
                 host = value
-            elif name in (b"content-length", b"transfer-encoding"):
-                body = True
-                if name == b"transfer-encoding" and (value.lower() != b"chunked" or version != "1.1"):
-                    raise Refused(400, "The only transfer coding is chunked, in HTTP/1.1.")
+            elif name == b"transfer-encoding" and (value.lower() != b"chunked" or version != "1.1"):
+                raise Refused(400, "The only transfer coding is chunked, in HTTP/1.1.")
         if host is None:
             raise Refused(400, "The request has no Host header.")
         if size > MAX_HEAD or len(self.headers) > MAX_HEADERS:
@@ -129,8 +129,7 @@ class Protocol(HttpToolsProtocol):
         self.framing = 0
         self.deadline = self.loop.time() + BODY_SECONDS
         super().on_headers_complete()
-        if body:
-            self.cycle.transport = _Patient(self, self.cycle)  # type: ignore[assignment]
+        self.cycle.transport = Outgoing(self)  # type: ignore[assignment]
 
     def on_body(self, body: bytes) -> None:
         self.framing -= len(body)
@@ -231,19 +230,3 @@ class Protocol(HttpToolsProtocol):
     def _held_up(self) -> bool:
         """Reading stands still because of an earlier answer or the application, not of the client."""
         return bool(self.pipeline) or self.flow.read_paused or (self.in_head and self._answering())
-
-
-class _Patient:
-    """The transport as uvicorn sees it for a request with a body. Closed while the body still comes in, it lingers:
-    else the kernel resets the connection and the client never reads why (Node says ECONNRESET, not 413)."""
-
-    def __init__(self, protocol: Protocol, cycle: RequestResponseCycle) -> None:
-        self.protocol, self.cycle = protocol, cycle
-        self.write = protocol.transport.write
-        self.is_closing = protocol.transport.is_closing
-
-    def close(self) -> None:
-        if self.cycle.more_body and not self.cycle.disconnected:
-            self.protocol.linger()
-        else:
-            self.protocol.transport.close()
