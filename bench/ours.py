@@ -5,8 +5,9 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from bench.servers import ROOT, Candidate
 from tests.support.servers import free_port
+
+from bench.servers import ROOT, Candidate
 
 RESOURCE = "http://127.0.0.1:8000/mcp"
 """The resource identifier that every token names, wherever the resource listens."""

@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench import machine
 from tests.support.servers import free_port
+
+from bench import machine
 
 READY_SECONDS = 60
 ROOT = Path(__file__).parents[1]

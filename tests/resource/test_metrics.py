@@ -15,8 +15,8 @@ from fastapi import FastAPI
 from fastmcp import FastMCP
 from tests.resource import stand_in
 from tests.resource.running import Running, listening, result, serving
-from tests.support.servers import free_port
 from tests.support.scraped import Scrape
+from tests.support.servers import free_port
 
 from resource_server.protect import guard
 from resource_server.settings import load
