@@ -7,6 +7,8 @@ import platform
 import re
 import shutil
 import subprocess
+import sys
+import sysconfig
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,8 +56,14 @@ def description() -> dict[str, str]:
         "processor": model[1] if model else platform.machine(),
         "cores": str(os.cpu_count()),
         "kernel": platform.release(),
-        "python": platform.python_version(),
+        "python": platform.python_version()
+        + ("" if optimized() else " (compiled without optimizations: a third slower)"),
     }
+
+
+def optimized() -> bool:
+    """Whether this Python was compiled with profile-guided optimization, as those of distributions are: see ./dev."""
+    return "--enable-optimizations" in (sysconfig.get_config_var("CONFIG_ARGS") or "") or sys.base_prefix == "/usr"
 
 
 def tree(pid: int) -> list[int]:

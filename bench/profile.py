@@ -13,11 +13,13 @@ from bench.load import Load
 from bench.servers import Running
 
 SECONDS = 8
+WORKS = ("token", "refresh", "register", "page", "tool")
 # The first that fits a frame's file, looked for from the innermost frame outwards: Python's own modules, which fit
 # none, count for who called them.
 OWNERS = (
     ("RSA signature", ("jwt/algorithms.py",)),
     ("SQLite", ("issuer/storage/",)),
+    ("pages (Jinja)", ("jinja2/", "markupsafe/", "issuer/web/templates/", "issuer/web/render.py")),
     ("issuer", ("issuer/",)),
     ("resource", ("resource_server/",)),
     ("FastMCP", ("fastmcp/", "key_value/", "uncalled_for/")),

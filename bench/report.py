@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from statistics import median
 from typing import Any
 
-from bench import goals
+from bench import costs, goals
 
 _HEAD = """\
 # Benchmark
@@ -28,9 +28,27 @@ machine has others.
 def readme(results: Mapping[str, Any], profiles: Mapping[str, Any]) -> str:
     parts = [_HEAD, _about(results), "![Units of work a second](chart.svg)\n", "## Goals\n", _goals(results)]
     parts += ["\n## Figures\n", _figures(results), "\n## Memory and start\n", _servers(results)]
+    if of_units := costs.costs(results):
+        parts += ["\n## What the goals leave\n", _COSTS, _costs(results, of_units)]
     if profiles:
         parts += ["\n## Where a request spends its time\n", _profiles(profiles)]
     return "\n".join(parts).replace("\n\n\n", "\n\n")
+
+
+_COSTS = """\
+Microseconds of one core for a unit of work. Its RSA signatures (as `openssl speed` makes them) and its requests (as a
+bare route of the same framework and HTTP server answers them) are what nobody on this stack can go below; the rest is
+the issuer's: OAuth, storage, counting, logging. The last column is what the goal would leave for that rest.
+"""
+
+
+def _costs(results: Mapping[str, Any], of_units: Iterable[costs.Cost]) -> str:
+    rows = []
+    for cost in of_units:
+        work = f"{results['works'][cost.goal.work]['title']}: {results['titles'][cost.goal.ours]}"
+        figures = (cost.whole, cost.signing, cost.http, cost.rest, cost.left)
+        rows.append((work, *(f"{figure:,.0f}" for figure in figures)))
+    return _table(("", "a unit", "signing", "HTTP alone", "the rest", "the goal leaves"), rows)
 
 
 def _table(head: Iterable[str], rows: Iterable[Iterable[object]], right: int = 1) -> str:
@@ -88,13 +106,14 @@ def _servers(results: Mapping[str, Any]) -> str:
 
 
 def _profiles(profiles: Mapping[str, Any]) -> str:
-    """Shares of samples that py-spy took while the work was done, before and after the pair was made fast."""
-    parts = ["Shares of the samples that `py-spy` took under load, before and after the work on speed.\n"]
+    """Shares of samples that py-spy took while the work was done; before the pair was made fast too, where known."""
+    parts = ["Shares of the samples that `py-spy` took under load; of two works also before they were made fast.\n"]
     for work in profiles.values():
-        before, after = work.get("before", {}), work["after"]
-        names = sorted({*before, *after}, key=lambda name: -max(after.get(name, 0), before.get(name, 0)))
-        rows = [(name, *(f"{found[name]:.0%}" if name in found else "" for found in (before, after))) for name in names]
-        parts.append(_table((work["title"], "before", "after"), rows))
+        told = {name: work[name] for name in ("before", "after") if name in work}
+        names = {name for found in told.values() for name in found}
+        by_size = sorted(names, key=lambda name: -max(found.get(name, 0) for found in told.values()))
+        rows = [(name, *(f"{found[name]:.0%}" if name in found else "" for found in told.values())) for name in by_size]
+        parts.append(_table((work["title"], *(told if len(told) > 1 else ("share",))), rows))
     return "\n".join(parts)
 
 

@@ -83,16 +83,16 @@ class Session:
 
 
 def profiles(stack: ExitStack, folder: Path) -> dict[str, Any]:
-    """Where the first competitor of the two main works, which is ours, spends its time."""
+    """Where the first competitor of a work, which is ours, spends its time."""
     session = Session(stack, folder, rounds.QUICK)
     every = [*works.of_the_issuer(), *works.of_the_resource(session.start(works.ISSUER))]
     found = {}
     for work in every:
-        if work.name in ("token", "tool"):
+        if work.name in profile.WORKS:
             server = session.start(work.entries[0].candidate)
-            warm = work.entries[0].make(server)
-            load.run(warm, server.port, 3, session.cores.load, server.process.pid)
-            found[work.name] = {"title": work.title, "after": profile.take(server, warm, session.cores.load)}
+            make = work.entries[0].make
+            load.run(make(server), server.port, 3, session.cores.load, server.process.pid)
+            found[work.name] = {"title": work.title, "after": profile.take(server, make(server), session.cores.load)}
     return found
 
 

@@ -16,7 +16,7 @@ from bench.rounds import Pace
 from bench.works import Entry, Work
 from tests.house.tree import ROOT
 
-from bench import chart, goals, load, loads, machine, profile, report, rounds, session, works
+from bench import chart, costs, goals, load, loads, machine, profile, report, rounds, session, works
 
 LINE = {"requests": 300, "microseconds": 2_000_000, "p50": 1500, "p99": 9000, "max": 12_000}
 ERRORS = {"socket_errors": 1, "status_errors": 2, "failed": 4}
@@ -105,6 +105,19 @@ def test_page_and_picture_are_made_of_the_results() -> None:
     assert "| SQLite |  | 10% |" in page
     root = ElementTree.fromstring(chart.svg(found))
     assert sum(element.tag.endswith("rect") for element in root.iter()) == 3
+
+
+def test_what_a_goal_leaves_is_reckoned() -> None:
+    """A token takes 500 us where signing takes 200 and a bare route 40; the peer's 390 and the goal leave 60."""
+    found = results([2000], [1e6 / 390])
+    found["works"]["token"]["entries"][works.LIMIT] = rounds.summary([sample(5000)])
+    assert costs.costs(found) == [], "nothing is known of a bare route"
+    found["works"]["jwks"] = {"title": "keys", "unit": "u", "entries": {"starlette": rounds.summary([sample(25_000)])}}
+    (cost,) = costs.costs(found)
+    assert [round(us) for us in (cost.whole, cost.signing, cost.http, cost.rest, cost.left)] == [500, 200, 40, 260, 60]
+    found["titles"] |= {"starlette": "s", works.LIMIT: "l"}
+    found["servers"] = {name: {"idle_mb": 80.0, "peak_mb": 99.0} for name in found["titles"]}
+    assert "| `token` & more: issuer | 500 | 200 | 40 | 260 | 60 |" in report.readme(found, {})
 
 
 def test_the_page_that_is_kept_is_made_of_the_results_that_are_kept() -> None:

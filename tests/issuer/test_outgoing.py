@@ -28,12 +28,13 @@ class Connection:
     """As far as an answer sees it. more_body: whether the request's body is still coming in."""
 
     def __init__(self, *, more_body: bool = False) -> None:
-        self.transport = Recorded()
+        self.recorded = Recorded()
+        self.transport: asyncio.Transport = self.recorded
         self.loop = asyncio.get_running_loop()
         self.cycle: Any = Mock(more_body=more_body, disconnected=False)
 
     def linger(self) -> None:
-        self.transport.seen.append("lingers")
+        self.recorded.seen.append("lingers")
 
 
 async def test_head_and_body_leave_together():
@@ -43,18 +44,18 @@ async def test_head_and_body_leave_together():
     out.write(b"body")
     out.write(b"more")
     await asyncio.sleep(0)
-    assert connection.transport.seen == [b"head body", b"more"]
+    assert connection.recorded.seen == [b"head body", b"more"]
 
 
 async def test_a_head_does_not_wait_for_a_body_that_comes_later():
     connection = Connection()
     out = Outgoing(connection)
     out.write(b"head ")
-    assert connection.transport.seen == []
+    assert connection.recorded.seen == []
     await asyncio.sleep(0)
-    assert connection.transport.seen == [b"head "]
+    assert connection.recorded.seen == [b"head "]
     out.write(b"event")
-    assert connection.transport.seen == [b"head ", b"event"]
+    assert connection.recorded.seen == [b"head ", b"event"]
 
 
 async def test_a_head_is_not_lost_by_closing():
@@ -63,11 +64,11 @@ async def test_a_head_is_not_lost_by_closing():
     out.write(b"head")
     out.close()
     await asyncio.sleep(0)
-    assert connection.transport.seen == [b"head", "closed"]
+    assert connection.recorded.seen == [b"head", "closed"]
     assert out.is_closing()
 
 
 async def test_closing_waits_for_a_client_that_still_sends():
     connection = Connection(more_body=True)
     Outgoing(connection).close()
-    assert connection.transport.seen == ["lingers"]
+    assert connection.recorded.seen == ["lingers"]
