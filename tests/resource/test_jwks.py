@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 import pytest
+from loguru import logger
 from tests.resource import stand_in
 
 from resource_server import jwks
@@ -273,3 +274,29 @@ async def test_a_hanging_issuer_holds_nobody_up(world: World) -> None:
         for _ in range(100):
             assert await world.has("old")
     await world.cache.close()
+
+
+async def test_no_keys_yet_is_a_warning_only_when_it_lasts(world: World) -> None:
+    """Both services of a pair are started together, and the issuer may be the slower one."""
+    said: list[tuple[str, str]] = []
+    sink = logger.add(lambda message: said.append((message.record["level"].name, message.record["message"])))
+    try:
+        world.document = None
+        for _ in range(jwks.PATIENCE):
+            assert "WARNING" not in {level for level, _ in said}
+            with pytest.raises(KeysUnavailable):
+                await world.cache.ready()
+            world.now += jwks.BACK_OFF_COLD
+        world.publish(OLD)
+        await world.cache.ready()
+        world.now += jwks.STALE_WAIT
+        world.document = None
+        await world.cache.ready()
+    finally:
+        logger.remove(sink)
+    assert said == [
+        ("INFO", "Waiting for the issuer's keys"),
+        ("WARNING", "The issuer's keys could not be fetched; no token can be checked"),
+        ("INFO", "The issuer's keys are here"),
+        ("WARNING", "The issuer's keys could not be fetched; the known keys go on"),
+    ]

@@ -33,6 +33,8 @@ CONFIRM = 10.0
 BACK_OFF = 0.5
 BACK_OFF_COLD = 2.0
 BACK_OFF_WARM = 30.0
+PATIENCE = 4
+"""Failures in a row, which take 3.5 s, before it is a warning that there are no keys."""
 
 
 Fetched = Literal["ok", "failed", "unusable"]
@@ -181,9 +183,14 @@ class KeyCache:
         wait = min(limit, BACK_OFF * 2 ** min(self._failures, 10))
         self._next_try = now + wait
         self._failures += 1
-        if self._failures == 1 or wait >= BACK_OFF_WARM:
-            kept = "the known keys go on" if self.known else "no token can be checked"
-            logger.bind(why=why).warning("The issuer's keys could not be fetched; {}", kept)
+        log = logger.bind(why=why)
+        if self.known:
+            if self._failures == 1 or wait >= BACK_OFF_WARM:
+                log.warning("The issuer's keys could not be fetched; the known keys go on")
+        elif self._failures == 1:
+            log.info("Waiting for the issuer's keys")  # no warning yet: the two may have been started together
+        elif self._failures == PATIENCE:
+            log.warning("The issuer's keys could not be fetched; no token can be checked")
 
     def _take(self, keys: tuple[Key, ...]) -> None:
         now = self._clock()
