@@ -5,7 +5,9 @@ from __future__ import annotations
 import dataclasses
 import functools
 import secrets
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import httpx
 import pytest
@@ -108,6 +110,37 @@ def test_a_person_who_is_disabled_or_has_no_password(issuer: Issuer, client: Cli
 
 def put(user: User, tx: Transaction) -> None:
     tx.users.put(user)
+
+
+@pytest.mark.parametrize(
+    "meanwhile",
+    [
+        lambda tx, carol: tx.users.put(dataclasses.replace(carol, password_hash=CHEAP.hash("another password"))),
+        lambda tx, carol: tx.users.put(dataclasses.replace(carol, disabled=True)),
+        lambda tx, carol: tx.users.remove(carol.subject),
+    ],
+)
+def test_what_was_true_when_the_check_began_signs_nobody_in(
+    issuer: Issuer,
+    client: Client,
+    person: Person,
+    carol: User,
+    monkeypatch: pytest.MonkeyPatch,
+    meanwhile: Callable[[Transaction, User], object],
+):
+    """A password waits for its turn to be checked: an operator may have changed it by then."""
+    whole = people.check_password
+
+    def check(*arguments: Any) -> people.Checked:
+        checked = whole(*arguments)
+        issuer.run(lambda tx: meanwhile(tx, carol))
+        return checked
+
+    form = page_of(client, person)
+    monkeypatch.setattr(people, "check_password", check)
+    answer = sign_in(person, form, carol.username)
+    assert answer.status_code == 403
+    assert session_cookie(person) is None
 
 
 def test_a_hash_of_older_parameters_is_renewed_by_the_next_sign_in(issuer: Issuer, client: Client, person: Person):

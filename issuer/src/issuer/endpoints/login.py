@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlencode
 
@@ -27,6 +27,15 @@ _HASHING = asyncio.Semaphore(2)
 """Each check of a password takes 64 MiB and a thread: a flood of them waits here, not in memory."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Proven:
+    """Whom the form proved, as they were when it was tried; `failures` counts those that are now forgiven."""
+
+    user: User
+    failures: str | None = None
+    rehash: str | None = None
+
+
 def metadata(settings: Settings) -> dict[str, Any]:
     return {}
 
@@ -41,18 +50,20 @@ async def login(request: Request) -> Response:
     person = form.get("person")
     if person is not None and person in server.settings.quick_people:
         user = await server.store.read(lambda tx: tx.users.named(person))
+        proven = _Proven(user) if user else None
     else:
         answer = await _try_password(request, server, form, passage)
         if isinstance(answer, Response):
             return answer
-        user = answer
-    if user is None or user.disabled:
+        proven = answer
+    response = await _go_on(request, server, passage, proven) if proven else None
+    if response is None:
         log.note(error="login_failed")
         return _again(server, passage, form, failed=True)
-    return await _go_on(request, server, passage, user)
+    return response
 
 
-async def _try_password(request: Request, server: Server, form: Form, passage: Passage) -> User | Response | None:
+async def _try_password(request: Request, server: Server, form: Form, passage: Passage) -> _Proven | Response | None:
     """The person, or the page again. Whether the name is known makes no difference in answer or time."""
     now = server.now()
     username = _username(form)
@@ -74,16 +85,7 @@ async def _try_password(request: Request, server: Server, form: Form, passage: P
         checked = await asyncio.to_thread(people.check_password, user, form.get("password") or "")
     if not checked.ok or user is None:
         return None
-
-    def succeed(tx: Transaction) -> None:
-        tx.limits.clear(key)
-        current = tx.users.get(user.subject)
-        # Only over the hash that was checked: the password may have been changed meanwhile.
-        if checked.rehash and current and current.password_hash == user.password_hash:
-            tx.users.put(dataclasses.replace(current, password_hash=checked.rehash))
-
-    await server.store.write(succeed)
-    return user
+    return _Proven(user, failures=key, rehash=checked.rehash)
 
 
 def _username(form: Form) -> str:
@@ -106,20 +108,34 @@ def _again(
     )
 
 
-async def _go_on(request: Request, server: Server, passage: Passage, user: User) -> Response:
-    """A new session, never the old one under a new name, and on to consent or to the account page."""
-    settings = server.settings
+async def _go_on(request: Request, server: Server, passage: Passage, proven: _Proven) -> Response | None:
+    """A new session, never the old one under a new name, and on to consent or to the account page.
+
+    None when the person was removed or disabled, or their password changed, since the form was tried: a password
+    waits its turn to be checked, and an old one must not sign anybody in after that.
+    """
+    settings, user = server.settings, proven.user
     old = browser.cookie(request, settings, "session")
 
-    def work(tx: Transaction) -> tuple[str, str]:
+    def work(tx: Transaction) -> tuple[str, str] | None:
+        current = tx.users.get(user.subject)
+        if current is None or current.disabled or current.password_hash != user.password_hash:
+            return None
         passage.spend(tx)
+        if proven.failures:
+            tx.limits.clear(proven.failures)
+        if proven.rehash:
+            tx.users.put(replace(current, password_hash=proven.rehash))
         value, made = session.make(user, settings, server.now())
         if old:
             tx.sessions.remove(old)
         tx.sessions.add(made)
         return value, made.digest
 
-    value, digest = await server.store.write(work)
+    signed_in = await server.store.write(work)
+    if signed_in is None:
+        return None
+    value, digest = signed_in
     log.note(sub=user.subject)
     onward = f"{settings.ISSUER}/account"
     if passage.request:
