@@ -69,7 +69,9 @@ async def first_rows(server: Server) -> None:
         if known is not None:
             changes = {name: getattr(due, name) for name in ("secrets", "scope", "resources", "introspects")}
             due = dataclasses.replace(known, **changes)
-        if due != known:
+        if known is None:
+            tx.clients.add(due)
+        elif due != known:
             tx.clients.put(due)
         # Without a password nobody signs in as them where development is over.
         for name in settings.quick_people:

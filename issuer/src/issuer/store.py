@@ -28,9 +28,12 @@ class StoreUnavailable(Exception):
 
 
 class Clients(Protocol):
+    def add(self, client: Client) -> bool:
+        """False when the id is taken."""
+
     def get(self, id: str) -> Client | None: ...
-    def put(self, client: Client) -> None:
-        """Add a client or replace it whole."""
+    def put(self, client: Client) -> bool:
+        """Replace a client whole, by id; False when there is none, and then none is made."""
 
     def remove(self, id: str) -> bool:
         """Remove a client with all that was granted to it; False when there is none."""
@@ -57,7 +60,9 @@ class Documents(Protocol):
 
 
 class Codes(Protocol):
-    def add(self, code: Code) -> None: ...
+    def add(self, code: Code) -> None:
+        """Whoever signs the person out, disables or removes them comes before, and is seen, or ends the code too."""
+
     def get(self, digest: str) -> Code | None: ...
     def spend(self, digest: str, family: str) -> bool:
         """Tie the code to the family it became. True for exactly one caller, ever."""
@@ -77,7 +82,9 @@ class Families(Protocol):
         """End a family and every refresh token of it, for good. False when it had ended before."""
 
     def revoke_of(self, subject: str, now: int) -> int:
-        """End all families of a person, and the codes that would become some."""
+        """End all families of a person, and the codes that would become some. To end also those that are being
+        made, write the person too.
+        """
 
 
 class RefreshTokens(Protocol):
@@ -91,7 +98,9 @@ class RefreshTokens(Protocol):
 
 
 class Sessions(Protocol):
-    def add(self, session: Session) -> None: ...
+    def add(self, session: Session) -> None:
+        """As with a code: ordered with whatever changes or removes the person."""
+
     def get(self, digest: str) -> Session | None: ...
     def seen(self, digest: str, now: int) -> None: ...
     def remove(self, digest: str) -> None: ...

@@ -55,5 +55,5 @@ def operator_client(issuer: Issuer, id: str, /, **changes: object) -> Client:
         **changes,
     }
     made = model.Client(id=id, origin="operator", created_at=issuer.clock.now, **values)  # type: ignore[arg-type]
-    issuer.run(lambda tx: tx.clients.put(made))
+    issuer.run(lambda tx: tx.clients.add(made))
     return Client(issuer.http, id, secret=MACHINE_SECRET if made.confidential else None)

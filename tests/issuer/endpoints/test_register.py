@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,9 @@ import pytest
 from tests.issuer.started import Issuer, started
 from tests.support.oauth import Client, Person, answer_of, claims
 
+from issuer.errors import InvalidToken
 from issuer.protocol import secret
+from issuer.store import Transaction
 from issuer.web import invitation
 
 PUBLIC = {"redirect_uris": ["http://127.0.0.1/callback"], "token_endpoint_auth_method": "none"}
@@ -209,6 +213,42 @@ def test_a_token_that_is_tried_on_another_client_has_leaked(issuer: Issuer, meth
     assert (answer.status_code, answer.json()["error"]) == (401, "invalid_token")
     assert issuer.http.get(uri, headers=token).status_code == 401
     assert issuer.http.get(other, headers=others).json() == made
+
+
+def rename(tx: Transaction, id: str) -> None:
+    found = tx.clients.get(id)
+    assert found is not None
+    tx.clients.put(dataclasses.replace(found, name="Renamed"))
+
+
+def remove(tx: Transaction, id: str) -> None:
+    tx.clients.remove(id)
+
+
+@pytest.mark.parametrize(("meanwhile", "left"), [(rename, ("Renamed", None)), (remove, None)])
+def test_a_leaked_token_ends_and_nothing_else_is_undone(
+    issuer: Issuer,
+    monkeypatch: pytest.MonkeyPatch,
+    meanwhile: Callable[[Transaction, str], None],
+    left: tuple[str, None] | None,
+):
+    """It ends in a second transaction: what the first one read of its client may be old by then."""
+    (_, token, made), (other, _, _) = made_by(issuer), made_by(issuer)
+    store = issuer.server.store
+    write = store.write
+
+    async def write_and_go_on(work: Any) -> Any:
+        try:
+            return await write(work)
+        except InvalidToken:
+            await write(lambda tx: meanwhile(tx, made["client_id"]))
+            raise
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "write", write_and_go_on)
+        assert issuer.http.get(other, headers=token).status_code == 401
+    found = issuer.run(lambda tx: tx.clients.get(made["client_id"]))
+    assert (found and (found.name, found.registration)) == left
 
 
 @pytest.mark.parametrize("token", ["x", "a b", "x" * 5000])

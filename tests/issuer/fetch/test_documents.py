@@ -311,7 +311,7 @@ async def test_the_operators_word_counts_more_than_the_document(
     made: Documents, host: Host, store: SQLiteStore
 ) -> None:
     own = Client(id=URL, origin="operator", created_at=START, redirect_uris=("https://own.test/cb",))
-    await store.write(lambda tx: tx.clients.put(own))
+    await store.write(lambda tx: tx.clients.add(own))
     await made.resolve(URL, asked_by="a")
     assert host.connections == 0
     assert await client(store) == own
@@ -323,7 +323,7 @@ async def test_an_operator_who_registers_it_meanwhile_is_not_overwritten(
     own = Client(id=URL, origin="operator", created_at=START, redirect_uris=("https://own.test/cb",))
 
     async def late(_: bytes, writer: asyncio.StreamWriter) -> None:
-        await store.write(lambda tx: tx.clients.put(own))
+        await store.write(lambda tx: tx.clients.add(own))
         writer.write(document())
 
     host.answer = late

@@ -104,6 +104,6 @@ def world(tmp_path: Path) -> World:
 
     made = World(Database(tmp_path), client("c1"), client("c2"))
     made.db.run(lambda tx: tx.users.add(User(subject="u1", username="alice", created_at=NOW)))
-    made.db.run(lambda tx: tx.clients.put(made.client))
-    made.db.run(lambda tx: tx.clients.put(made.other))
+    made.db.run(lambda tx: tx.clients.add(made.client))
+    made.db.run(lambda tx: tx.clients.add(made.other))
     return made

@@ -24,22 +24,29 @@ async def test_a_client_comes_back_as_it_was_put(store: Store) -> None:
         introspects=("https://r.example/mcp",),
         metadata={"jwks": {"keys": [{"kty": "EC"}]}, "contacts": ["a@example.com"], "tls_bound": False},
     )
-    await store.write(lambda tx: tx.clients.put(whole))
+    await store.write(lambda tx: tx.clients.add(whole))
     assert await store.read(lambda tx: tx.clients.get("client")) == whole
     assert await store.read(lambda tx: tx.clients.all()) == [whole]
     assert await store.read(lambda tx: tx.clients.get("Client")) is None
 
 
 async def test_put_replaces_a_client_whole(store: Store) -> None:
-    await store.write(lambda tx: tx.clients.put(client(name="before", secrets=(Secret("d"),), registration="r")))
+    await store.write(lambda tx: tx.clients.add(client(name="before", secrets=(Secret("d"),), registration="r")))
     after = client(name=None, redirect_uris=("https://b.example/cb",))
-    await store.write(lambda tx: tx.clients.put(after))
+    assert await store.write(lambda tx: tx.clients.put(after))
     assert await store.read(lambda tx: tx.clients.all()) == [after]
+
+
+async def test_an_id_is_given_once_and_put_makes_no_client(store: Store) -> None:
+    assert not await store.write(lambda tx: tx.clients.put(client()))
+    assert await store.write(lambda tx: tx.clients.add(client(name="first")))
+    assert not await store.write(lambda tx: tx.clients.add(client(name="second")))
+    assert await store.read(lambda tx: tx.clients.all()) == [client(name="first")]
 
 
 async def test_remove_takes_all_that_was_granted_and_nothing_else(store: Store) -> None:
     def granted(tx: Transaction, to: str) -> None:
-        tx.clients.put(client(to))
+        tx.clients.add(client(to))
         tx.codes.add(code(f"code of {to}", client_id=to))
         tx.families.add(family(f"family of {to}", client_id=to))
         tx.refresh_tokens.add(refresh_token(f"token of {to}", family=f"family of {to}"))
@@ -63,8 +70,8 @@ async def test_remove_takes_all_that_was_granted_and_nothing_else(store: Store) 
 
 
 async def test_a_registration_token_leads_to_its_client(store: Store) -> None:
-    await store.write(lambda tx: tx.clients.put(client("a", registration="digest of a")))
-    await store.write(lambda tx: tx.clients.put(client("b")))
+    await store.write(lambda tx: tx.clients.add(client("a", registration="digest of a")))
+    await store.write(lambda tx: tx.clients.add(client("b")))
     found = await store.read(lambda tx: tx.clients.registered_by("digest of a"))
     assert found is not None
     assert found.id == "a"
@@ -72,10 +79,10 @@ async def test_a_registration_token_leads_to_its_client(store: Store) -> None:
 
 
 async def test_crowded_counts_those_who_registered_themselves(store: Store) -> None:
-    await store.write(lambda tx: tx.clients.put(client("operator's", origin="operator")))
+    await store.write(lambda tx: tx.clients.add(client("operator's", origin="operator")))
     assert not await store.read(lambda tx: tx.clients.crowded(1))
-    await store.write(lambda tx: tx.clients.put(client("a")))
-    await store.write(lambda tx: tx.clients.put(client("b")))
+    await store.write(lambda tx: tx.clients.add(client("a")))
+    await store.write(lambda tx: tx.clients.add(client("b")))
     assert await store.read(lambda tx: tx.clients.crowded(2))
     assert not await store.read(lambda tx: tx.clients.crowded(3))
 
@@ -87,7 +94,7 @@ async def test_a_document_is_kept_with_its_client(store: Store) -> None:
     await store.write(lambda tx: tx.documents.keep(renamed, Document(NOW + 61, NOW + 120), 10))
     assert await store.read(lambda tx: tx.clients.get(known.id)) == renamed
     assert await store.read(lambda tx: tx.documents.get(known.id)) == Document(NOW + 61, NOW + 120)
-    await store.write(lambda tx: tx.clients.put(client()))
+    await store.write(lambda tx: tx.clients.add(client()))
     assert await store.read(lambda tx: tx.documents.get("client")) is None
 
 

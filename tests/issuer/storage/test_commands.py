@@ -22,7 +22,7 @@ Run = Callable[..., str]
 
 def everything(tx: Transaction) -> None:
     """A row of every table, some that are hard to carry."""
-    tx.clients.put(client(name="😀 %s :name \\ '\"", metadata={"a": [1.5, None, "\0"]}))
+    tx.clients.add(client(name="😀 %s :name \\ '\"", metadata={"a": [1.5, None, "\0"]}))
     tx.documents.keep(client("https://c.example/c", origin="document"), Document(NOW, NOW + 1), 10)
     tx.users.add(user(disabled=True, name="Zoë"))
     tx.sessions.add(session())
@@ -111,7 +111,7 @@ async def test_a_copy_into_rows_is_refused_and_changes_none(full: str, sqlite: s
     schema.upgrade(other)
     store = build(other)
     await store.open()
-    await store.write(lambda tx: tx.clients.put(client("of the target")))
+    await store.write(lambda tx: tx.clients.add(client("of the target")))
     await store.close()
     before = rows(other)
     assert "the target already has rows (clients)" in run(full, "copy", other, fails=True)
@@ -138,7 +138,7 @@ async def test_a_backup_while_another_writes_is_of_one_moment(full: str, tmp_pat
     before = rows(full)
 
     def work(tx: Transaction) -> None:
-        tx.clients.put(client("not yet committed"))
+        tx.clients.add(client("not yet committed"))
         run(full, "backup", str(tmp_path / "backup"))
 
     await store.write(work)
@@ -160,7 +160,7 @@ async def test_restore_replaces_only_when_told(full: str, tmp_path: Path, run: R
     before = rows(full)
     store = build(full)
     await store.open()
-    await store.write(lambda tx: tx.clients.put(client("since the backup")))
+    await store.write(lambda tx: tx.clients.add(client("since the backup")))
     after = rows(full)
     assert "already has rows" in run(full, "restore", backup, fails=True)
     assert rows(full) == after

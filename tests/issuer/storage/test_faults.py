@@ -84,7 +84,7 @@ async def fill(store: Store, start: Iterator[int]) -> StoreUnavailable:
     for number in itertools.islice(start, 20_000):
         known = client(f"client-{number}", name=name)
         try:
-            await store.write(lambda tx: tx.clients.put(known))  # noqa: B023 - awaited before the next
+            await store.write(lambda tx: tx.clients.add(known))  # noqa: B023 - awaited before the next
         except StoreUnavailable as error:
             return error
     raise AssertionError("the disk never was full")
@@ -92,13 +92,13 @@ async def fill(store: Store, start: Iterator[int]) -> StoreUnavailable:
 
 async def is_well_after_a_full_disk(store: Store, full: disk.Disk) -> None:
     numbers = itertools.count()
-    await store.write(lambda tx: tx.clients.put(client("acknowledged")))
+    await store.write(lambda tx: tx.clients.add(client("acknowledged")))
     full.fill()
     assert (await fill(store, numbers)).retry_after > 0
     assert await store.read(lambda tx: tx.clients.get("acknowledged")) == client("acknowledged")
     written = next(numbers) - 1
     with pytest.raises(StoreUnavailable):
-        await store.write(lambda tx: tx.clients.put(client("refused", name="x" * 100_000)))
+        await store.write(lambda tx: tx.clients.add(client("refused", name="x" * 100_000)))
     full.empty()
     assert await store.write(lambda tx: tx.once.spend("key", LATER))
     kept = {found.id for found in await store.read(lambda tx: tx.clients.all())}

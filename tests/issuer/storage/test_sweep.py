@@ -84,11 +84,11 @@ async def test_a_salt_is_erased_after_its_minute(store: Store) -> None:
 
 
 def unused(tx: Transaction) -> None:
-    tx.clients.put(client())
+    tx.clients.add(client())
 
 
 def used(tx: Transaction) -> None:
-    tx.clients.put(client())
+    tx.clients.add(client())
     tx.clients.used("client", NOW)
 
 
@@ -103,7 +103,7 @@ def revoked(tx: Transaction) -> None:
 
 
 def operators(tx: Transaction) -> None:
-    tx.clients.put(client(origin="operator"))
+    tx.clients.add(client(origin="operator"))
 
 
 def document(tx: Transaction) -> None:

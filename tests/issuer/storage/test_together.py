@@ -28,7 +28,7 @@ def puts(number: int, error: BaseException | None = None) -> Callable[[Transacti
     """Work that stores a client of that number, and then raises if it is told to."""
 
     def work(tx: Transaction) -> int:
-        tx.clients.put(client(f"client-{number:02}"))
+        tx.clients.add(client(f"client-{number:02}"))
         if error:
             raise error
         return number
@@ -51,7 +51,7 @@ async def test_one_that_raises_takes_nobody_along(store: Store) -> None:
 
 async def test_a_statement_that_fails_takes_nobody_along(store: Store) -> None:
     def twice(tx: Transaction) -> None:
-        tx.clients.put(client("client-99"))
+        tx.clients.add(client("client-99"))
         tx.codes.add(code())
         tx.codes.add(code())
 

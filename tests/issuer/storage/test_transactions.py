@@ -17,7 +17,7 @@ class Refused(Exception):
 @pytest.mark.parametrize("error", [Refused, KeyboardInterrupt, StoreUnavailable])
 async def test_what_is_raised_leaves_nothing(store: Store, error: type[BaseException]) -> None:
     def work(tx: Transaction) -> None:
-        tx.clients.put(client())
+        tx.clients.add(client())
         tx.codes.spend("code", "family")
         tx.families.add(family())
         tx.refresh_tokens.add(refresh_token())
@@ -36,7 +36,7 @@ async def test_what_is_raised_leaves_nothing(store: Store, error: type[BaseExcep
 
 async def test_a_statement_that_fails_takes_the_transaction_with_it(store: Store) -> None:
     def work(tx: Transaction) -> None:
-        tx.clients.put(client())
+        tx.clients.add(client())
         tx.codes.add(code())
         tx.codes.add(code())
 
@@ -53,7 +53,7 @@ async def test_a_refresh_token_needs_its_family(store: Store) -> None:
 
 async def test_reading_cannot_write(store: Store) -> None:
     with pytest.raises(StoreUnavailable):
-        await store.read(lambda tx: tx.clients.put(client()))
+        await store.read(lambda tx: tx.clients.add(client()))
     assert await store.write(lambda tx: tx.clients.get("client")) is None
 
 
@@ -61,7 +61,7 @@ async def test_what_one_wrote_another_reads(store: Store, database: str) -> None
     other = build(database)
     await other.open()
     try:
-        await store.write(lambda tx: tx.clients.put(client()))
+        await store.write(lambda tx: tx.clients.add(client()))
         assert await other.read(lambda tx: tx.clients.get("client")) == client()
     finally:
         await other.close()
@@ -80,7 +80,7 @@ async def test_a_closed_store_says_so(database: str) -> None:
     "text", ["😀 𝒳 𠮷", "Zoë Zoe\u0308", "\u202e\u200b\ufeff", "\uffff\U0010ffff", "%s :name $1 '\"\\"]
 )
 async def test_any_text_comes_back_as_it_was(store: Store, text: str) -> None:
-    await store.write(lambda tx: tx.clients.put(client(text, name=text, metadata={text: [text]})))
+    await store.write(lambda tx: tx.clients.add(client(text, name=text, metadata={text: [text]})))
     await store.write(lambda tx: tx.users.add(user(name=text)))
     assert await store.read(lambda tx: tx.clients.get(text)) == client(text, name=text, metadata={text: [text]})
     assert await store.read(lambda tx: tx.users.get("u-1")) == user(name=text)
@@ -97,7 +97,7 @@ async def test_what_is_no_text_is_refused_and_named_nowhere(store: Store, text: 
             await store.write(work)
         assert text not in str(refusal.value)
     # Inside the document of a client it is escaped, so there it may be.
-    await store.write(lambda tx: tx.clients.put(client(metadata={"client_uri": text})))
+    await store.write(lambda tx: tx.clients.add(client(metadata={"client_uri": text})))
     assert await store.read(lambda tx: tx.clients.get("client")) == client(metadata={"client_uri": text})
 
 
@@ -111,7 +111,7 @@ async def test_a_number_beyond_64_bits_is_refused(store: Store, number: int) -> 
 async def test_keys_of_2048_characters_fit(store: Store) -> None:
     """The longest that the protocol lets through; PostgreSQL's index ends at 2.7 kB."""
     long = "".join(chr(33 + (number * 7919) % 90) for number in range(2048))
-    await store.write(lambda tx: tx.clients.put(client(long)))
+    await store.write(lambda tx: tx.clients.add(client(long)))
     await store.write(lambda tx: tx.families.add(family(client_id=long)))
     await store.write(lambda tx: tx.once.spend(long, NOW))
     await store.write(lambda tx: tx.consents.add("u-1", "client", long, "https://r.example/mcp", ("a",), NOW))

@@ -88,9 +88,8 @@ def add_client(arguments: argparse.Namespace) -> None:
     client, plain = new_secret(client)
 
     def work(tx: Transaction) -> None:
-        if tx.clients.get(client.id):
+        if not tx.clients.add(client):
             raise settings.SettingsError("there is a client of this id: remove it first, or choose another --id")
-        tx.clients.put(client)
 
     in_store(work)
     _print({**client_metadata.describe(client), **({"client_secret": plain} if plain else {})})

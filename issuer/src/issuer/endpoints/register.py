@@ -58,7 +58,7 @@ async def register(request: Request) -> Response:
         if invited is not None and not invited.accept(tx):
             raise _uninvited()
         _make_room(address, server, tx)
-        tx.clients.put(client)
+        tx.clients.add(client)
 
     await server.store.write(work)
     log.note(client_id=client.id)

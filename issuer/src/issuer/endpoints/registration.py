@@ -83,16 +83,23 @@ async def remove(request: Request, client_id: str) -> Response:
 
 def _own(token: str, client_id: str, tx: Transaction) -> Client:
     """The client that the token belongs to. One that is tried on another client has leaked: it ends (§2)."""
-    client = tx.clients.registered_by(secret.digest(token))
+    digest = secret.digest(token)
+    client = tx.clients.registered_by(digest)
     if client is not None and client.id == client_id:
         log.note(client_id=client.id)
         return client
     error = InvalidToken("the registration access token is not one of this client", headers=NO_TOKEN)
     if client is not None:
-        ended = dataclasses.replace(client, registration=None)
         error.detail = "a registration access token was used on another client"
-        error.remember = lambda tx: tx.clients.put(ended)
+        error.remember = lambda tx: _end(digest, tx)
     raise error
+
+
+def _end(digest: str, tx: Transaction) -> None:
+    """Nothing is registered by this token any more. The client is read again: much may have happened to it since."""
+    client = tx.clients.registered_by(digest)
+    if client is not None:
+        tx.clients.put(dataclasses.replace(client, registration=None))
 
 
 def answer(client: Client, token: str, server: Server, plain: str | None = None) -> dict[str, Any]:

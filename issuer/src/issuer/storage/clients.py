@@ -57,22 +57,32 @@ def _document(client: Client) -> str:
 class Clients:
     db: Connection
 
-    def get(self, id: str) -> Client | None:
-        row = self.db.one(f"SELECT {_COLUMNS} FROM clients WHERE id = :id", id=id)
-        return _read(row) if row else None
-
-    def put(self, client: Client) -> None:
-        self.db.run(
+    def add(self, client: Client) -> bool:
+        added = self.db.run(
             "INSERT INTO clients (id, origin, created_at, registration, document)"
-            " VALUES (:id, :origin, :created_at, :registration, :document)"
-            " ON CONFLICT (id) DO UPDATE SET origin = excluded.origin, registration = excluded.registration,"
-            " document = excluded.document",
+            " VALUES (:id, :origin, :created_at, :registration, :document) ON CONFLICT (id) DO NOTHING",
             id=client.id,
             origin=client.origin,
             created_at=client.created_at,
             registration=client.registration,
             document=_document(client),
         )
+        return added == 1
+
+    def get(self, id: str) -> Client | None:
+        row = self.db.one(f"SELECT {_COLUMNS} FROM clients WHERE id = :id", id=id)
+        return _read(row) if row else None
+
+    def put(self, client: Client) -> bool:
+        # Never an insert: it would bring back a client that was removed since it was read.
+        changed = self.db.run(
+            "UPDATE clients SET origin = :origin, registration = :registration, document = :document WHERE id = :id",
+            id=client.id,
+            origin=client.origin,
+            registration=client.registration,
+            document=_document(client),
+        )
+        return changed == 1
 
     def remove(self, id: str) -> bool:
         self.db.run("DELETE FROM codes WHERE client_id = :id", id=id)

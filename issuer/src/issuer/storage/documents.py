@@ -20,7 +20,9 @@ class Documents:
         return Document(*row) if row else None
 
     def keep(self, client: Client, document: Document, most: int) -> None:
-        Clients(self.db).put(client)
+        clients = Clients(self.db)
+        if not clients.put(client):
+            clients.add(client)
         self.db.run(
             "INSERT INTO documents (url, fetched_at, fresh_until) VALUES (:url, :fetched_at, :fresh_until)"
             " ON CONFLICT (url) DO UPDATE SET fetched_at = excluded.fetched_at, fresh_until = excluded.fresh_until",
