@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import html
 import re
 from pathlib import Path
@@ -15,6 +16,7 @@ from tests.issuer.started import Issuer, started
 from tests.support.oauth import Client, Person, answer_of, claims, form_of
 
 from issuer.store import Transaction
+from issuer.web.interaction import Situation
 
 ITSELF = {"sec-fetch-site": "none"}
 HTTPS = ("https://app.test/cb",)
@@ -126,6 +128,42 @@ def test_consent_is_remembered_for_the_operators_clients_alone(issuer: Issuer):
         assert where(page) == ("code" if remembered else "consent"), changes
         if remembered:
             assert client.redeem(answer_of(page)["code"]).status_code == 200
+
+
+@pytest.mark.parametrize("prompt", [None, "none"])
+def test_what_was_decided_by_counts_until_the_code_is_stored(
+    issuer: Issuer, monkeypatch: pytest.MonkeyPatch, prompt: str | None
+):
+    """Between the decision and the code the person is signed out everywhere, or takes the consent back."""
+
+    def sign_out(tx: Transaction, subject: str) -> None:
+        tx.sessions.remove_of(subject)
+
+    def take_back(tx: Transaction, subject: str) -> None:
+        tx.consents.remove(subject, client.id)
+
+    store = issuer.server.store
+    read = store.read
+    for meanwhile, leads_to in ((sign_out, "sign in"), (take_back, "consent")):
+        client = operator_client(issuer, f"{meanwhile.__name__}-{prompt}")
+        alice = signed_in(issuer, client)
+        alice.approve(alice.open(client))
+        person = issuer.run(lambda tx: tx.users.named("alice"))
+        assert person is not None
+        due = [functools.partial(meanwhile, subject=person.subject)]
+
+        async def read_and_go_on(work: Any, due: list[Any] = due) -> Any:
+            found = await read(work)
+            if isinstance(found, Situation) and due:
+                await store.write(due.pop())
+            return found
+
+        asked = client.parameters(**({"prompt": prompt} if prompt else {}))
+        with monkeypatch.context() as patch:
+            patch.setattr(store, "read", read_and_go_on)
+            page = alice.http.get("/authorize", params=asked, headers=ITSELF)
+        refused = {"sign in": "login_required", "consent": "consent_required"}[leads_to]
+        assert where(page) == (refused if prompt else leads_to)
 
 
 def let_in_by(origin: Any, client: Client, issuer: Issuer) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
-from tests.issuer.storage.examples import LATER, NOW, client, code, family, refresh_token, user
+from tests.issuer.storage.examples import LATER, NOW, client, code, family, refresh_token, session, user
 from tests.issuer.storage.racing import Racers
 
-from issuer.model import Secret
+from issuer.model import Secret, User
 from issuer.store import Store, Transaction
 
 TIMES = 200
@@ -112,7 +112,7 @@ def add_secret(tx: Transaction, number: int) -> None:
 
 
 async def test_no_change_is_lost_between_get_and_put(racers: Racers, database: str, store: Store) -> None:
-    await store.write(lambda tx: tx.clients.put(client()))
+    await store.write(lambda tx: tx.clients.add(client()))
     racers.race(database, add_secret, TIMES)
     found = await store.read(lambda tx: tx.clients.get("client"))
     assert found is not None
@@ -161,10 +161,76 @@ def redeem_or_remove(tx: Transaction, number: int) -> bool:
 async def test_nothing_is_left_of_a_client_removed_meanwhile(racers: Racers, database: str, store: Store) -> None:
     def clients(tx: Transaction) -> None:
         for number in range(TIMES):
-            tx.clients.put(client(f"client-{number}"))
+            tx.clients.add(client(f"client-{number}"))
             tx.codes.add(code(f"code of client-{number}", client_id=f"client-{number}"))
 
     await store.write(clients)
     racers.race(database, redeem_or_remove, 2 * TIMES)
     assert await store.read(lambda tx: tx.clients.all()) == []
     assert await store.read(lambda tx: tx.families.of("u-1")) == []
+
+
+def agree_or_sign_out(tx: Transaction, number: int) -> None:
+    """Of each pair of numbers one changes a password while the other agrees to something by the old one."""
+    subject = f"u-{number // 2}"
+    person = tx.users.get(subject)
+    assert person is not None
+    if number % 2:
+        sign_out(tx, dataclasses.replace(person, password_hash="new"))
+    elif person.password_hash == "old":
+        tx.codes.add(code(f"code of {subject}", subject=subject))
+
+
+def sign_in_or_out(tx: Transaction, number: int) -> None:
+    """Of each pair of numbers one changes a password while the other signs in by the old one."""
+    subject = f"u-{number // 2}"
+    person = tx.users.get(subject)
+    assert person is not None
+    if number % 2:
+        sign_out(tx, dataclasses.replace(person, password_hash="new"))
+    elif person.password_hash == "old":
+        tx.sessions.add(session(f"session of {subject}", subject=subject))
+
+
+def sign_out(tx: Transaction, person: User) -> None:
+    tx.users.put(person)
+    tx.sessions.remove_of(person.subject)
+    tx.families.revoke_of(person.subject, NOW)
+
+
+@pytest.mark.parametrize("attempt", [agree_or_sign_out, sign_in_or_out])
+async def test_nothing_is_left_that_an_old_password_let_in(
+    racers: Racers, database: str, store: Store, attempt: Callable[[Transaction, int], None]
+) -> None:
+    def people(tx: Transaction) -> None:
+        for number in range(TIMES):
+            tx.users.add(user(f"u-{number}", password_hash="old"))
+
+    def left(tx: Transaction) -> list[object]:
+        codes = [tx.codes.get(f"code of u-{number}") for number in range(TIMES)]
+        sessions = [tx.sessions.get(f"session of u-{number}") for number in range(TIMES)]
+        return [found for found in (*codes, *sessions) if found]
+
+    await store.write(people)
+    racers.race(database, attempt, 2 * TIMES)
+    assert await store.read(left) == []
+
+
+def change_or_remove(tx: Transaction, number: int) -> bool:
+    """Of each pair of numbers one removes a client while the other changes it."""
+    id = f"client-{number // 2}"
+    if number % 2:
+        return tx.clients.remove(id)
+    known = tx.clients.get(id)
+    return known is not None and tx.clients.put(dataclasses.replace(known, name="changed"))
+
+
+async def test_a_client_that_was_removed_stays_removed(racers: Racers, database: str, store: Store) -> None:
+    def clients(tx: Transaction) -> None:
+        for number in range(TIMES):
+            tx.clients.add(client(f"client-{number}"))
+
+    await store.write(clients)
+    removed = racers.race(database, change_or_remove, 2 * TIMES)
+    assert sum(removed) >= TIMES
+    assert await store.read(lambda tx: tx.clients.all()) == []

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from issuer.model import Code
 from issuer.storage.connection import Connection
+from issuer.storage.people import hold
 
 _COLUMNS = (
     "digest, client_id, redirect_uri, code_challenge, subject, scope, resources, auth_time, expires_at,"
@@ -33,6 +34,7 @@ class Codes:
             nonce=code.nonce,
             sid=code.sid,
         )
+        hold(code.subject, self.db)
 
     def get(self, digest: str) -> Code | None:
         row = self.db.one(f"SELECT {_COLUMNS} FROM codes WHERE digest = :digest", digest=digest)

@@ -19,6 +19,12 @@ class Connection(Protocol):
     def run(self, sql: str, **values: object) -> int:
         """How many rows the statement changed."""
 
+    def hold(self, sql: str, **values: object) -> None:
+        """Write a row as it is, so that whoever writes it meanwhile has to come before or after.
+
+        For what rests on a row that it does not write. Where one transaction writes at a time it is nothing.
+        """
+
 
 def check_storable(values: Iterable[object]) -> None:
     """Refuse what one of the databases cannot hold: both say the same to the same request, and copies stay whole.

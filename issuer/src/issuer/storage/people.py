@@ -16,6 +16,11 @@ def _user(row: Row) -> User:
     return User(subject, username, created_at, password_hash, name, email, bool(disabled))
 
 
+def hold(subject: str, db: Connection) -> None:
+    """Whoever changes or removes this person meanwhile comes before or after what is being added for them."""
+    db.hold("UPDATE users SET disabled = disabled WHERE subject = :subject", subject=subject)
+
+
 @dataclass(frozen=True, slots=True)
 class Users:
     db: Connection
@@ -80,6 +85,7 @@ class Sessions:
             last_seen_at=session.last_seen_at,
             expires_at=session.expires_at,
         )
+        hold(session.subject, self.db)
 
     def get(self, digest: str) -> Session | None:
         row = self.db.one(f"SELECT {_SESSION} FROM sessions WHERE digest = :digest", digest=digest)

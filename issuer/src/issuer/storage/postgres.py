@@ -1,12 +1,14 @@
 """The store on PostgreSQL 14 or newer: psycopg 3 in a small pool of threads, each with a connection of its own.
 
-Transactions are REPEATABLE READ: each sees one state of the database, and of two that write the same row the later
-one fails with 40001 and is run again, which the contract allows. `UPDATE ... WHERE family IS NULL` so has one winner,
-and `get` then `put` loses no change in between. What this level does not order is two transactions that read what the
-other writes and write different rows; the verbs see to it that whatever one may overturn for another, both write: to
-revoke all of a person, for instance, deletes their codes, one of which a redemption is spending. SERIALIZABLE would
-find such pairs by itself, but by pages, not rows: racing redemptions of different codes then mostly ran twice.
-What has to run again queues, so a row that everybody writes has its writers wait, not fail in turns.
+Transactions are REPEATABLE READ: each sees one state of the database, and of two that write the same row the later one
+fails with 40001 and is run again, which the contract allows. `UPDATE ... WHERE family IS NULL` so has one winner, and
+`get` then `put` loses no change in between. What this level does not order is two transactions that read what the other
+writes and write different rows; the verbs see to it that whatever one may overturn for another, both write. To revoke
+all of a person deletes their codes, one of which a redemption is spending; a new code or session, which nobody can
+delete yet, `hold`s its person's row, which whoever signs a person out writes. A lock (FOR SHARE) would not do: who
+waited for it goes on in a snapshot without what the other has added. SERIALIZABLE would find such pairs by itself, but
+by pages, not rows: racing redemptions of different codes then mostly ran twice. What has to run again queues, so a row
+that everybody writes has its writers wait, not fail in turns.
 
 A thread keeps its connection and opens another when that is lost, so a request either gets one at once or learns at
 once that there is none; and the first request after PostgreSQL is back is answered. Whatever has not answered by the
@@ -89,6 +91,9 @@ class _Connection:
 
     def run(self, sql: str, **values: object) -> int:
         return self._execute(sql, values).rowcount
+
+    def hold(self, sql: str, **values: object) -> None:
+        self._execute(sql, values)
 
     def close(self) -> None:
         with contextlib.suppress(psycopg.Error):

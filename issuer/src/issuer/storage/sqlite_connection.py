@@ -43,6 +43,9 @@ class Connection:
         check_storable(values.values())
         return self._execute(sql, values).rowcount
 
+    def hold(self, sql: str, **values: object) -> None:
+        """Nothing: who writes has the only lock from the beginning."""
+
 
 def once(connection: Connection, begin: str, work: Callable[[Transaction], T]) -> T:
     raw = connection.raw

@@ -6,6 +6,7 @@ is checked anew each time, as clients, people and sign-ins may have changed sinc
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -90,14 +91,18 @@ async def proceed(request: Request, server: Server, form: Form, *, fresh: bool) 
     signed_in = situation.signed_in
     if signed_in is not None and session.seen(signed_in, now):
         await server.store.write(lambda tx: tx.sessions.seen(signed_in.session.digest, now))
-    try:
-        decision = authorization.decide(
+
+    def decide(situation: Situation) -> authorization.Decision:
+        return authorization.decide(
             situation.asked,
-            auth_time=signed_in.session.auth_time if signed_in else None,
+            auth_time=situation.signed_in.session.auth_time if situation.signed_in else None,
             signed_in_for_this=fresh,
             consented=situation.remembered and browser.came_by_itself(request),
             now=now,
         )
+
+    try:
+        decision = decide(situation)
     except OAuthError as error:
         return situation.redirect.error(error)
     begin = Begin(request, server)
@@ -109,9 +114,28 @@ async def proceed(request: Request, server: Server, form: Form, *, fresh: bool) 
             sealed = begin.passage("consent", form, signed_in.session.digest, fresh=fresh).sealed(server)
             return begin.remember(consent_page(settings, situation, signed_in, sealed))
         case IssueCode():
-            assert signed_in is not None
-            code = code_for(situation, situation.asked.scope, signed_in, now + settings.ISSUER_CODE_SECONDS)
-            return situation.redirect.code(await server.store.write(lambda tx: authorization_code.issue(code, tx)))
+
+            def issue(tx: Transaction) -> str | None:
+                # Looked at again: the person, the client or the consent may have gone since the decision.
+                again = look(form, settings, digest, now, tx)
+                if isinstance(again, Refused) or not _still(decide, again):
+                    return None
+                assert again.signed_in is not None
+                code = code_for(again, again.asked.scope, again.signed_in, now + settings.ISSUER_CODE_SECONDS)
+                return authorization_code.issue(code, tx)
+
+            issued = await server.store.write(issue)
+            if issued is None:
+                return await proceed(request, server, form, fresh=fresh)
+            return situation.redirect.code(issued)
+
+
+def _still(decide: Callable[[Situation], authorization.Decision], situation: Situation) -> bool:
+    """Whether a code is what the situation leads to now."""
+    try:
+        return isinstance(decide(situation), IssueCode)
+    except OAuthError:
+        return False
 
 
 def _sign_in(server: Server, begin: Begin, form: Form, situation: Situation) -> Response:
