@@ -108,6 +108,42 @@ class TestSQLite:
         finally:
             await store.close()
 
+    @pytest.mark.parametrize("failing", [("COMMIT",), ("COMMIT", "ROLLBACK"), ("BEGIN IMMEDIATE",), ("SAVEPOINT one",)])
+    async def test_whatever_fails_all_are_answered(
+        self, sqlite: str, monkeypatch: pytest.MonkeyPatch, failing: tuple[str, ...]
+    ) -> None:
+        """A lack of memory is no error of SQLite's, and may come at any statement."""
+        due = list(failing)
+
+        class Failing:
+            def __init__(self, raw: sqlite3.Connection) -> None:
+                self._raw = raw
+
+            def __getattr__(self, name: str) -> object:
+                return getattr(self._raw, name)
+
+            def execute(self, statement: str) -> sqlite3.Cursor:
+                if due and due[0] == statement:
+                    due.pop(0)
+                    raise MemoryError
+                return self._raw.execute(statement)
+
+        class Short(sqlite_writer.Writer):
+            def __init__(self, connection: Connection) -> None:
+                super().__init__(connection)
+                connection.raw = Failing(connection.raw)  # type: ignore[assignment]
+
+        monkeypatch.setattr("issuer.storage.sqlite.Writer", Short)
+        store = build(sqlite)
+        await store.open()
+        try:
+            async with asyncio.timeout(10):
+                ends = await asyncio.gather(*(store.write(puts(number)) for number in range(5)))
+            assert due == []
+            assert ends == await kept(store) == list(range(5))
+        finally:
+            await store.close()
+
     async def test_who_no_longer_waits_writes_nothing(self, sqlite: str) -> None:
         store = build(sqlite)
         await store.open()

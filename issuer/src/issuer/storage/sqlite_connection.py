@@ -50,6 +50,9 @@ class Connection:
 def once(connection: Connection, begin: str, work: Callable[[Transaction], T]) -> T:
     raw = connection.raw
     try:
+        # Left by one that lacked the memory even to roll back.
+        if raw.in_transaction:
+            raw.execute("ROLLBACK")
         raw.execute(begin)
         try:
             result = work(connection.transaction)

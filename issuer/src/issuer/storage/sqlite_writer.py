@@ -7,7 +7,6 @@ own: what one raises rolls back theirs alone, and nobody is answered before the 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import contextvars
 import sqlite3
 from collections.abc import Callable
@@ -65,7 +64,7 @@ class Writer:
         try:
             if len(all_) > 1:
                 self._together(all_)
-            # Also those whom a failed statement has thrown together out of their transaction.
+            # Also those whom a failure has thrown together out of their transaction.
             for one in all_:
                 if not one.future.done():
                     one.future.set_result(_alone(self.connection, one.context, one.work))
@@ -74,12 +73,17 @@ class Writer:
 
     def _together(self, all_: list[_Waiting]) -> None:
         pairs = [(one.context, one.work) for one in all_]
-        with contextlib.suppress(StoreUnavailable):
+        try:
             ends = once(
                 self.connection, "BEGIN IMMEDIATE", lambda _: [_apart(self.connection, *pair) for pair in pairs]
             )
-            for one, end in zip(all_, ends, strict=True):
-                one.future.set_result(end)
+        except Busy:
+            raise
+        except Exception:
+            # Whatever it was, a lack of memory too: each tries alone, and hears of its own failure alone.
+            return
+        for one, end in zip(all_, ends, strict=True):
+            one.future.set_result(end)
 
     def _come_again(self, all_: list[_Waiting]) -> None:
         loop = asyncio.get_running_loop()
