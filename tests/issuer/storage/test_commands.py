@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Connection
 from tests.issuer.storage.conftest import build
 from tests.issuer.storage.examples import NOW, client, code, family, refresh_token, session, user
 
 from issuer.__main__ import main
 from issuer.model import Document
+from issuer.setting_values import is_postgres
 from issuer.storage import inspection, schema
 from issuer.store import Transaction
 
@@ -41,19 +44,24 @@ def everything(tx: Transaction) -> None:
         tx.once.spend(f"key-{number}", NOW)
 
 
+@contextlib.contextmanager
+def reach(database: str) -> Iterator[Connection]:
+    made = schema.engine(database)
+    with made.connect() as connection:
+        yield connection
+    made.dispose()
+
+
 def rows(database: str) -> dict[str, list[tuple[object, ...]]]:
     from sqlalchemy import select
 
     from issuer.storage.tables import metadata
 
-    engine = schema.engine(database)
-    with engine.connect() as connection:
-        found = {
+    with reach(database) as connection:
+        return {
             table.name: sorted((tuple(row) for row in connection.execute(select(table))), key=repr)
             for table in metadata.sorted_tables
         }
-    engine.dispose()
-    return found
 
 
 async def fill(database: str) -> None:
@@ -97,6 +105,37 @@ def test_check_finds_what_is_wrong(sqlite: str, run: Run) -> None:
     with sqlite3.connect(sqlite) as raw:
         raw.execute("INSERT INTO refresh_tokens (digest, family, expires_at) VALUES ('d', 'nobody', 1)")
     assert "a row of refresh_tokens refers to one of families" in run(sqlite, "check", fails=True)
+
+
+def test_check_of_a_newer_schema_sends_to_the_newer_version(database: str, run: Run) -> None:
+    with reach(database) as raw:
+        raw.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    said = run(database, "check", fails=True)
+    assert "start the newer version again" in said
+    assert "upgrade" not in said
+
+
+@pytest.mark.parametrize("command", [("backup", "to.db"), ("copy", "to.db")])
+def test_what_is_not_there_is_neither_copied_nor_made(
+    empty: str, tmp_path: Path, run: Run, command: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    said = run(empty, *command, fails=True)
+    assert ("nothing of an issuer" if is_postgres(empty) else "there is no database yet") in said
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("revision", ["0001", schema.HEAD])
+def test_a_backup_changes_nothing_and_keeps_the_schema(empty: str, tmp_path: Path, run: Run, revision: str) -> None:
+    """It is what one goes back to when an upgrade went wrong."""
+    schema.upgrade(empty, revision)
+    with reach(empty) as raw:
+        raw.exec_driver_sql("INSERT INTO once (key, expires_at) VALUES ('spent', 9)")
+    backup = str(tmp_path / "backup")
+    run(empty, "backup", backup)
+    assert (schema.version(empty), schema.version(backup)) == (revision, revision)
+    with reach(backup) as raw:
+        assert raw.exec_driver_sql("SELECT key, expires_at FROM once").all() == [("spent", 9)]
 
 
 async def test_a_copy_is_whole_on_either_kind(full: str, empty: str, run: Run) -> None:

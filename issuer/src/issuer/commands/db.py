@@ -45,6 +45,9 @@ def upgrade_schema(_: argparse.Namespace) -> None:
 def check_database(_: argparse.Namespace) -> int:
     database = _database()
     found = schema.current(database)
+    if found is not None and not schema.known(found):
+        print(schema.too_new(found))
+        return 1
     if found != schema.HEAD:
         print(f"schema {found or 'none'}, and this version has {schema.HEAD}: run `mcp-issuer db upgrade`")
         return 1
@@ -56,9 +59,7 @@ def check_database(_: argparse.Namespace) -> int:
 
 
 def write_backup(arguments: argparse.Namespace) -> None:
-    database = _database()
-    schema.upgrade(database)
-    transfer.backup(database, arguments.file)
+    transfer.backup(_database(), arguments.file)
     print(f"wrote {arguments.file}: it holds everything but the signing keys")
 
 
@@ -76,6 +77,7 @@ def copy_to(arguments: argparse.Namespace) -> None:
     except ValueError as error:
         raise settings.SettingsError(f"the target {error}") from error
     database = _database()
+    schema.holds(database)
     schema.upgrade(database)
     schema.upgrade(target)
     rows = transfer.copy(database, target)

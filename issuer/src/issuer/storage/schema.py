@@ -45,11 +45,24 @@ def version(database: str) -> str | None:
 
 
 def current(database: str) -> str | None:
-    """`version`, of a database that must be there."""
+    """`version`, of a database that must be there; nothing is made or changed."""
     if not is_postgres(database) and not Path(database).exists():
         raise SchemaError("there is no database yet: `mcp-issuer db upgrade` makes one, as does a start")
     with plainly("the database cannot be read"):
         return version(database)
+
+
+def holds(database: str) -> str:
+    """`current`, of a database that must be an issuer's."""
+    found = current(database)
+    if found is None:
+        raise SchemaError("the database holds nothing of an issuer: is ISSUER_DATABASE the right one?")
+    return found
+
+
+def known(revision: str) -> bool:
+    """Whether this version has that migration; a newer version may have others."""
+    return bool(list((_MIGRATIONS / "versions").glob(f"{revision}_*.py")))
 
 
 def _version(raw: Any, has_one: str) -> str | None:
@@ -59,18 +72,20 @@ def _version(raw: Any, has_one: str) -> str | None:
     return str(row[0]) if row else None
 
 
-def upgrade(database: str) -> bool:
+def upgrade(database: str, to: str = HEAD) -> bool:
     """Run the migrations that are due; whether any was. Replicas that start together wait for each other here."""
     with plainly("the database cannot be brought to date"), _alone(database):
         found = version(database)
-        if found == HEAD:
+        if found == to:
             return False
-        if found is not None and not list((_MIGRATIONS / "versions").glob(f"{found}_*.py")):
-            raise SchemaError(
-                f"the database has schema {found} and this version knows {HEAD}: start the newer version again"
-            )
-        _run(database)
+        if found is not None and not known(found):
+            raise SchemaError(too_new(found))
+        _run(database, to)
         return True
+
+
+def too_new(found: str) -> str:
+    return f"the database has schema {found} and this version knows {HEAD}: start the newer version again"
 
 
 @contextmanager
@@ -148,7 +163,7 @@ def engine(database: str) -> Engine:
     )
 
 
-def _run(database: str) -> None:
+def _run(database: str, to: str) -> None:
     from alembic import command
     from alembic.config import Config
 
@@ -160,6 +175,6 @@ def _run(database: str) -> None:
     with migrating.connect() as connection:
         connection.exec_driver_sql("BEGIN" if is_postgres(database) else "BEGIN IMMEDIATE")
         config.attributes["connection"] = connection
-        command.upgrade(config, HEAD)
+        command.upgrade(config, to)
         connection.exec_driver_sql("COMMIT")
     migrating.dispose()

@@ -16,7 +16,7 @@ from issuer.storage import inspection, schema
 from issuer.storage.schema import SchemaError
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Table
 
 _BATCH = 1000
 _SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
@@ -25,13 +25,11 @@ _SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 def copy(source: str, target: str, *, replace: bool = False) -> int:
     """Copy every row in one transaction, and count them on both sides; how many there are.
 
-    A target with rows is refused, or with `replace` emptied in the same transaction.
+    A target with rows is refused, or with `replace` emptied in the same transaction. Both have the same schema.
     """
     from sqlalchemy import func, insert, select
 
-    from issuer.storage.tables import metadata
-
-    tables = metadata.sorted_tables  # referenced ones first
+    tables = _tables(target)
     with (
         schema.plainly("nothing was copied"),
         _transaction(source, _SNAPSHOT if is_postgres(source) else "BEGIN") as old,
@@ -62,6 +60,20 @@ def copy(source: str, target: str, *, replace: bool = False) -> int:
     return total
 
 
+def _tables(database: str) -> list[Table]:
+    """Those of ours that the database has, referenced ones first, and as it has them: its schema may be an old one."""
+    from sqlalchemy import MetaData
+
+    from issuer.storage.tables import metadata
+
+    found, engine = MetaData(), schema.engine(database)
+    try:
+        found.reflect(engine, only=lambda name, _: name in metadata.tables)
+    finally:
+        engine.dispose()
+    return found.sorted_tables
+
+
 @contextlib.contextmanager
 def _transaction(database: str, begin: str) -> Iterator[Connection]:
     """One transaction of ours: committed at the end, and gone with its connection when something is raised."""
@@ -76,11 +88,17 @@ def _transaction(database: str, begin: str) -> Iterator[Connection]:
 
 
 def backup(database: str, path: Path) -> None:
-    """Write the database, as it is at one moment, to a new SQLite file for this user alone."""
+    """Write the database, as it is at one moment, to a new SQLite file for this user alone.
+
+    It keeps its schema, and so does the backup: one is made before an upgrade, by the version that will do it.
+    """
+    found = schema.holds(database)
     with schema.plainly("no backup was written"), tempfile.TemporaryDirectory(dir=path.parent) as folder:
         made = Path(folder) / path.name
         if is_postgres(database):
-            schema.upgrade(str(made))
+            if not schema.known(found):
+                raise SchemaError(schema.too_new(found))
+            schema.upgrade(str(made), found)
             copy(database, str(made))
         else:
             _duplicate(database, made)
