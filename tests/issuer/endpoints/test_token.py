@@ -5,6 +5,9 @@ from __future__ import annotations
 import base64
 import dataclasses
 import secrets
+import sqlite3
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -13,11 +16,12 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import ECKey
 from tests.issuer.endpoints.conftest import MACHINE_SECRET, operator_client
-from tests.issuer.started import Issuer
+from tests.issuer.started import Issuer, started
 from tests.support.oauth import Client, claims
 
 from issuer.model import Secret
 from issuer.protocol import secret
+from issuer.web import client_auth
 
 KEY = ECKey.generate_key("P-256")
 JWT_BEARER = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -129,6 +133,61 @@ def test_twenty_wrong_secrets_close_the_pair_for_a_while(issuer: Issuer):
     assert ask(issuer, basic(other)).status_code == 200
     issuer.clock.now += int(closed.headers["retry-after"])
     assert ask(issuer, basic(id)).status_code == 200
+
+
+def heard(answer: httpx.Response) -> tuple[int, bytes, dict[str, str]]:
+    """All that tells one refusal from another."""
+    return (
+        answer.status_code,
+        answer.content,
+        {n: v for n, v in answer.headers.items() if n not in ("date", "x-request-id")},
+    )
+
+
+def test_invented_ids_leave_few_rows(tmp_path: Path):
+    with started(tmp_path) as issuer:
+        for number in range(200):
+            assert ask(issuer, basic(f"invented-{number}", "wrong")).status_code == 401
+        with closing(sqlite3.connect(issuer.server.settings.ISSUER_DATABASE)) as raw:
+            (rows,) = raw.execute("SELECT count(*) FROM limits").fetchone()
+        assert 0 < rows <= client_auth._DOORS
+
+
+def test_guessing_does_not_tell_a_client_from_an_invented_one(tmp_path: Path):
+    with started(tmp_path) as issuer:
+        known = machine(issuer)
+        for _ in range(2):
+            for _ in range(25):
+                real, invented = (ask(issuer, basic(id, "wrong")) for id in (known, "invented"))
+                assert heard(real) == heard(invented)
+            assert (real.status_code, real.headers["retry-after"]) == (429, "300")
+            assert ask(issuer, basic(known)).status_code == 429
+            issuer.clock.now += 300
+            assert ask(issuer, basic(known)).status_code == 200
+
+
+def test_where_invented_ids_have_closed_the_door_a_right_secret_gets_through(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(client_auth, "_DOORS", 1)
+    with started(tmp_path) as issuer:
+        known = machine(issuer)
+        for number in range(20):
+            assert ask(issuer, basic(f"invented-{number}", "wrong")).status_code == 401
+            issuer.clock.now += 1
+        real, invented = (ask(issuer, basic(id, "wrong")) for id in (known, "another"))
+        assert heard(real) == heard(invented)
+        assert (real.status_code, real.headers["retry-after"]) == (429, "280")
+        assert ask(issuer, basic(known)).status_code == 200
+        # Behind a door that others closed guesses count all the same; and the client opens with its door, not later.
+        for _ in range(20):
+            assert ask(issuer, basic(known, "wrong")).status_code == 429
+        assert ask(issuer, basic(known)).status_code == 429
+        issuer.clock.now += 280
+        assert ask(issuer, basic(known)).status_code == 200
+        real, invented = (ask(issuer, basic(id, "wrong")) for id in (known, "another"))
+        assert heard(real) == heard(invented)
+        assert real.status_code == 401
 
 
 def test_an_old_secret_goes_on_until_its_moment(issuer: Issuer):

@@ -1,7 +1,10 @@
 """Client authentication (OAuth 2.1 §2.4, RFC 7523 §2.2): exactly one method, one the client is registered for.
 
 An unknown client and a wrong secret get the same answer after the same work. Repeated wrong secrets close the pair
-of client and address for a while, never the client alone: nobody can lock another's client out.
+of client and address for a while, never the client alone: nobody can lock another's client out. Anybody can invent
+ids, and they must neither fill the table nor be told from real ones. So every failure counts at one of a few doors of
+its address, chosen by the id, and the door alone decides whether a wrong secret hears 401 or 429; only a client that
+exists has a count of its own beside it, which closes it to its right secret too.
 """
 
 from __future__ import annotations
@@ -27,6 +30,8 @@ from issuer.web.form import Form
 METHODS: tuple[AuthMethod, ...] = ("none", "client_secret_basic", "client_secret_post", "private_key_jwt")
 _MOST_FAILURES = 20
 _WINDOW = 300
+_DOORS = 64
+"""For each address: so many rows at most of ids that nobody registered."""
 _CHALLENGE = {"WWW-Authenticate": 'Basic realm="issuer", charset="UTF-8"'}
 _NOBODY = secret.digest("")
 
@@ -117,21 +122,27 @@ def authenticate(credentials: Credentials, tx: Transaction, now: int) -> Client:
         raise _refused(credentials)
     if credentials.assertion is not None:
         return _check_assertion(credentials, credentials.assertion, client, tx)
-    key = f"secret:{credentials.client_id[:200]}:{credentials.address}"
-    failures, ends_at = tx.limits.count(key, now)
-    if failures >= _MOST_FAILURES:
-        raise TooManyRequests(
-            "too many wrong secrets for this client from this address: try again later",
-            headers={"Retry-After": str(max(1, ends_at - now))},
-        )
+    own = f"secret:{credentials.client_id[:200]}:{credentials.address}"
+    door = f"secrets:{int(secret.digest(credentials.client_id)[:8], 16) % _DOORS}:{credentials.address}"
+    closed = tx.limits.count(own, now)[0] >= _MOST_FAILURES
     stored = [s.digest for s in client.secrets if s.expires_at is None or s.expires_at > now] if client else []
     # Always as many comparisons: an unknown client must not answer faster.
     right = [secret.matches(plain, digest) for plain in credentials.secrets for digest in stored or [_NOBODY]]
-    if client is not None and stored and any(right) and _registered_for(client, credentials.method):
+    if client is not None and stored and any(right) and _registered_for(client, credentials.method) and not closed:
         return client
-    error = _refused(credentials)
-    error.remember = lambda tx: tx.limits.hit(key, _WINDOW, now)
+    failures, ends_at = tx.limits.count(door, now)
+    error: OAuthError = _refused(credentials) if failures < _MOST_FAILURES else _closed(ends_at - now)
+    # Counted behind a closed door too: others may have closed it, and a right guess still gets through.
+    error.remember = lambda tx: _count(door, own if client is not None else None, tx, now)
     raise error
+
+
+def _count(door: str, own: str | None, tx: Transaction, now: int) -> None:
+    """A failure, at the door and of the client. Both windows end together: where a client is closed its door is."""
+    tx.limits.hit(door, _WINDOW, now)
+    _, ends_at = tx.limits.count(door, now)
+    if own is not None:
+        tx.limits.hit(own, ends_at - now, now)
 
 
 def _registered_for(client: Client, method: AuthMethod) -> bool:
@@ -167,6 +178,13 @@ def stay_used(credentials: Credentials, error: OAuthError) -> None:
             before(tx)
 
     error.remember = remember
+
+
+def _closed(seconds: int) -> TooManyRequests:
+    return TooManyRequests(
+        "too many wrong secrets for this client from this address: try again later",
+        headers={"Retry-After": str(max(1, seconds))},
+    )
 
 
 def _refused(credentials: Credentials) -> InvalidClient:
