@@ -10,8 +10,6 @@ from pathlib import Path
 
 import pytest
 from alembic.script import ScriptDirectory
-from tests.issuer.storage.conftest import build
-from tests.issuer.storage.examples import client
 from tests.support import disk
 from tests.support.postgres import Cluster
 
@@ -51,25 +49,6 @@ def test_an_upgrade_of_what_is_new_already_changes_nothing(database: str) -> Non
     schema.upgrade(database)
     assert schema.version(database) == schema.HEAD
     assert inspection.counts(database) == before
-
-
-@pytest.mark.parametrize("revision", _REVISIONS[:-1])
-async def test_every_earlier_schema_is_brought_to_date_with_its_rows(empty: str, revision: str) -> None:
-    schema.upgrade(empty, revision)
-    document = (
-        '{"redirect_uris":[],"grant_types":["authorization_code"],"response_types":["code"],"auth_method":"none",'
-        '"name":null,"scope":[],"resources":[],"secrets":[],"introspects":[],"metadata":{}}'
-    )
-    columns = "id, origin, created_at, document"
-    execute(empty, f"INSERT INTO clients ({columns}) VALUES ('client', 'dynamic', {client().created_at}, '{document}')")
-    schema.upgrade(empty)
-    assert inspection.damages(empty) == []
-    store = build(empty)
-    await store.open()
-    try:
-        assert await store.read(lambda tx: tx.clients.get("client")) == client()
-    finally:
-        await store.close()
 
 
 def test_a_newer_schema_is_refused_and_left_alone(database: str) -> None:
