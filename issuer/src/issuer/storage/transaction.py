@@ -12,6 +12,8 @@ from issuer.storage.people import Consents, Sessions, Users
 
 # Each table with the condition under which a row may go, in an order that keeps references whole. What says that
 # something was used or revoked stays for a day more: a clock that was ahead and is set back must not undo it.
+# A spent refresh token stays for all of its life, however many have followed it: where a thief has used it and all that
+# followed, the program that was robbed comes with it one day, and only this row then says that the family must end.
 _SWEEPS = (
     ("codes", "digest", "expires_at < :now - 86400"),
     ("refresh_tokens", "digest", "expires_at < :now"),
