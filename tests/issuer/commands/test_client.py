@@ -90,6 +90,22 @@ def test_what_cannot_be_added_is_one_line_and_adds_nothing(shell: Shell, options
     assert shell.ok("client", "list") == ""
 
 
+def test_public_is_never_made_confidential(shell: Shell):
+    assert "--redirect-uri" in shell.fails("client", "add", "An app", "--public")
+    for where in ((), WEB):
+        said = shell.fails("client", "add", "An app", "--public", "--grant", "client_credentials", *where)
+        assert "leave out --public" in said
+    assert shell.ok("client", "list") == ""
+
+
+def test_the_client_of_each_start_is_not_added_by_hand(shell: Shell):
+    """Its secret would be replaced by the next start."""
+    assert "CLIENT_ID" in shell.fails("client", "add", "An app", "--id", "mcp-client", *WEB)
+    shell.setenv("CLIENT_ID", "another")
+    assert "CLIENT_ID" in shell.fails("client", "add", "An app", "--id", "another", *WEB)
+    assert add(shell, "--id", "mcp-client", *WEB)["client_id"] == "mcp-client"
+
+
 def test_an_id_is_given_once(shell: Shell):
     add(shell, "--id", "web-app", *WEB)
     assert "--id" in shell.fails("client", "add", "Another", "--id", "web-app", *WEB)

@@ -72,6 +72,16 @@ def add_client(arguments: argparse.Namespace) -> None:
     for uri in (*arguments.resource, *arguments.resource_server):
         if uri not in loaded.resources:
             raise settings.SettingsError("--resource and --resource-server name resources of ISSUER_RESOURCES")
+    if arguments.id == loaded.CLIENT_ID:
+        raise settings.SettingsError(
+            "this id is CLIENT_ID, whose client each start makes with the secret of CLIENT_SECRET: choose another --id"
+        )
+    if arguments.public and "client_credentials" in arguments.grant:
+        raise settings.SettingsError("client_credentials needs a secret: leave out --public, or that --grant")
+    if arguments.public and not arguments.redirect_uri:
+        raise settings.SettingsError(
+            "a public client needs a --redirect-uri, such as http://127.0.0.1/callback for a program on a machine"
+        )
     client = client_metadata.read(
         _document(arguments),
         id=_id(arguments.id),
