@@ -46,6 +46,7 @@ from issuer.request_metrics import CountRequests
 from issuer.server import Server
 from issuer.setting_values import is_postgres
 from issuer.settings import Settings
+from issuer.siblings import Siblings
 from issuer.storage.sqlite import SQLiteStore
 from issuer.store import Store
 from issuer.tokens import Mint
@@ -97,9 +98,9 @@ def build_store(settings: Settings, metrics: Metrics | None = None) -> Store:
     return SQLiteStore(settings.ISSUER_DATABASE, settings.ISSUER_SQLITE_SYNCHRONOUS)
 
 
-def build_server(settings: Settings, clock: Callable[[], int] = now) -> Server:
+def build_server(settings: Settings, clock: Callable[[], int] = now, siblings: Siblings | None = None) -> Server:
     """All that endpoints and commands need; the store is not open yet."""
-    ring, metrics = build_ring(settings), Metrics()
+    ring, metrics = build_ring(settings), Metrics(siblings)
     metrics.watch_keys(ring, clock)
     mint = Mint(settings.ISSUER, ring, settings.ISSUER_ACCESS_TOKEN_SECONDS)
     store, policy = build_store(settings, metrics), document_policy(settings)
@@ -140,15 +141,17 @@ async def opened(server: Server) -> AsyncIterator[Server]:
         await server.store.close()
 
 
-def create_app(settings: Settings, clock: Callable[[], int] = now) -> FastAPI:
-    """The issuer as an ASGI application."""
-    server = build_server(settings, clock)
+def create_app(settings: Settings, clock: Callable[[], int] = now, siblings: Siblings | None = None) -> FastAPI:
+    """The issuer as an ASGI application. siblings: the other workers on its port."""
+    server = build_server(settings, clock, siblings)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with opened(server) as app.state.server:
             sweeper = asyncio.create_task(sweep.forever(app.state.server))
+            server.metrics.open()
             yield
+            server.metrics.close()
             sweeper.cancel()
 
     app = FastAPI(

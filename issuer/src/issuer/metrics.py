@@ -9,14 +9,19 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 
 from issuer.keys import KeyRing
 from issuer.request_metrics import RequestMetrics
+from issuer.siblings import Siblings, Together, written
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class Metrics:
-    """The metrics of one process, each with its labels bound once; Prometheus adds up replicas."""
+    """The metrics of one process, each with its labels bound once; Prometheus adds up replicas.
 
-    def __init__(self) -> None:
+    siblings: the other workers on the same port, where there are any.
+    """
+
+    def __init__(self, siblings: Siblings | None = None) -> None:
+        self._siblings = siblings
         self.registry = CollectorRegistry()
         self.requests = RequestMetrics("issuer", self.registry)
         tokens = self._counter("issuer_token_requests", "Token requests by grant and outcome", "grant", "outcome")
@@ -51,6 +56,18 @@ class Metrics:
         self._gauge("issuer_database_connections_busy", "Connections in use", lambda: min(calls(), most))
         self._gauge("issuer_database_waiting", "Transactions that wait for one", lambda: max(0, calls() - most))
 
-    def exposition(self) -> bytes:
-        """The text that Prometheus scrapes."""
-        return generate_latest(self.registry)
+    def open(self) -> None:
+        """Tell the other workers from now on. Needs a running event loop."""
+        if self._siblings:
+            self._siblings.listen(lambda: written(self.registry))
+
+    def close(self) -> None:
+        if self._siblings:
+            self._siblings.deaf()
+
+    async def exposition(self) -> bytes:
+        """The text that Prometheus scrapes, for all workers. Raises siblings.NoAnswer."""
+        if not self._siblings:
+            return generate_latest(self.registry)
+        told = await self._siblings.ask()
+        return generate_latest(Together({**told, self._siblings.number: written(self.registry)}))

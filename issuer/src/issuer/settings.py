@@ -65,7 +65,7 @@ class Settings(BaseModel):
     ISSUER_HOST: str = Field("127.0.0.1", description="The address to listen on")
     ISSUER_PORT: int = Field(9000, ge=0, le=65535, description="The port to listen on")
     ISSUER_WORKERS: int = Field(
-        1, ge=1, le=64, description="Processes that serve on that port; `/metrics` is of whichever answers"
+        1, ge=1, le=64, description="Processes that serve on that port; whichever answers `/metrics` tells of all"
     )
     ISSUER_DRAIN_SECONDS: int = Field(
         0, ge=0, le=300, description="After SIGTERM: not ready, but answering, so long; for replicas behind a balancer"

@@ -8,8 +8,11 @@ import socket
 import sys
 from typing import Any
 
+from loguru import logger
+
 from issuer import bootstrap, log, settings, tracing, wire, workers
 from issuer.app import create_app, now
+from issuer.siblings import Siblings, inboxes
 from issuer.storage import schema
 
 
@@ -33,17 +36,21 @@ def run(arguments: argparse.Namespace) -> None:
     if schema.upgrade(loaded.ISSUER_DATABASE):
         # Begin again, as the same process: what migrations need would keep 25 MB for as long as it lives.
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - the very command that ran this
+    if loaded.ISSUER_AUTO_APPROVE:
+        person = loaded.ISSUER_AUTO_APPROVE
+        logger.warning("ISSUER_AUTO_APPROVE: whoever asks is {} and consents, without a page", person)
     sockets = wire.listen(loaded.ISSUER_HOST, loaded.ISSUER_PORT)
 
-    def serve(sockets: list[socket.socket]) -> None:
-        app = tracing.traced(create_app(loaded), "mcp-issuer")
+    def serve(sockets: list[socket.socket], siblings: Siblings | None = None) -> None:
+        app = tracing.traced(create_app(loaded, siblings=siblings), "mcp-issuer")
         wire.serve(app, sockets, drain=loaded.ISSUER_DRAIN_SECONDS)
 
     if loaded.ISSUER_WORKERS == 1:
         serve(sockets)
     else:
         bootstrap.prepare(loaded, now())  # the first key and secret are made once, and not by each
-        workers.run(_shared(sockets, loaded), serve)
+        pairs = inboxes(loaded.ISSUER_WORKERS)
+        workers.run(_shared(sockets, loaded), lambda number, own: serve(own, Siblings(pairs, number)))
 
 
 def _shared(sockets: list[socket.socket], loaded: settings.Settings) -> list[list[socket.socket]]:
