@@ -12,6 +12,7 @@ pytestmark = pytest.mark.house
 
 TWINS = (
     "connection.py",
+    "environment.py",
     "guard.py",
     "log.py",
     "outgoing.py",

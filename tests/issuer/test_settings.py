@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from issuer import settings
 from issuer.settings import Settings, SettingsError
+from resource_server import settings as resource_settings
 
 
 def load(**environ: str) -> Settings:
@@ -100,7 +102,15 @@ NONSENSE = {
     "ISSUER_LOG_FORMAT": ["xml"],
     "ISSUER_DEV": ["perhaps"],
     "ISSUER_DOCS": ["2"],
-    "ISSUER_RESOURCES": ["not-a-url", "ftp://x.test", "https://x.test/#f", "https://u:p@x.test", "https://[zz]/", ";"],
+    "ISSUER_RESOURCES": [
+        "not-a-url",
+        "ftp://x.test",
+        "https://x.test/#f",
+        "https://u:p@x.test",
+        "https://[zz]/",
+        ";",
+        "https://x.test/mcp?t=1",
+    ],
     "ISSUER_SCOPES": [";", 'a"b=x', "é=x", "a b=x"],
     "ISSUER_DEFAULT_SCOPE": ["unknown"],
     "ISSUER_DATABASE": ["mysql://user:secret@host/database"],
@@ -195,6 +205,57 @@ def test_the_environment_wins_over_the_file_of_the_folder(tmp_path: Path, monkey
     (tmp_path / ".env").write_text("ISSUER_PROT=1234\n")
     with pytest.raises(SettingsError, match="ISSUER_PORT"):
         settings.load()
+
+
+@pytest.mark.parametrize(
+    ("environ", "name"),
+    [
+        ({"ISSUER_PORT": "9100"}, "http://127.0.0.1:9100"),
+        ({"ISSUER_PORT": "80"}, "http://127.0.0.1"),
+        ({"ISSUER_HOST": "localhost"}, "http://localhost:9000"),
+        ({"ISSUER_HOST": "::1", "ISSUER_PORT": "9100"}, "http://[::1]:9100"),
+        ({"ISSUER_HOST": "0.0.0.0", "ISSUER_PORT": "9100", "ISSUER_DEV": "1"}, "http://127.0.0.1:9100"),
+        ({"ISSUER_PORT": "9100", "ISSUER": ""}, "http://127.0.0.1:9100"),
+        ({"ISSUER_PORT": "9100", "ISSUER": PUBLIC}, PUBLIC),
+        ({"ISSUER_PORT": "0"}, "http://127.0.0.1:9000"),
+    ],
+)
+def test_an_issuer_without_a_name_has_that_of_its_address(environ: dict[str, str], name: str):
+    found = load(**environ)
+    assert name == found.ISSUER
+    assert found.allowed_hosts == {name.partition("//")[2]}
+    assert list(found.resources) == ["http://127.0.0.1:8000/mcp"]
+
+
+@pytest.mark.parametrize("load_settings", [settings.load, resource_settings.load], ids=["issuer", "resource"])
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        (b"ISSUER_PORT=1\nCLIENT_ID=hunter2\xe9\n", "line 2"),
+        (b'# ours\n\n\nISSUER="http://hunter2\nISSUER_PORT=1234\n', "line 4"),
+        (b"ISSUER='https://hunter2'x\n", "line 1"),
+    ],
+    ids=["not UTF-8", "an open quote", "more after a quote"],
+)
+def test_a_line_of_the_file_that_makes_no_sense_is_told_and_not_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, load_settings: Callable[[], object], written: bytes, told: str
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_bytes(written)
+    with pytest.raises((SettingsError, resource_settings.SettingsError), match=rf"^\.env .*\b{told}\b") as refused:
+        load_settings()
+    assert "hunter2" not in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_file_may_begin_with_a_mark_and_a_folder_is_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("ISSUER_PORT", raising=False)
+    (tmp_path / ".env").mkdir()
+    assert settings.load().ISSUER_PORT == 9000
+    (tmp_path / ".env").rmdir()
+    (tmp_path / ".env").write_bytes(b"\xef\xbb\xbfISSUER_PORT=1234\n")
+    assert settings.load().ISSUER_PORT == 1234
 
 
 def test_settings_do_not_change_and_do_not_show_secrets():

@@ -43,6 +43,8 @@ BAD: dict[str, dict[str, str]] = {
     "a hierarchy of nonsense": {"RESOURCE_SCOPE_HIERARCHY": 'a=sec"ret'},
     "a profile": {"RESOURCE_TOKEN_PROFILE": "secret"},
     "introspection by nobody": {"RESOURCE_INTROSPECT": "secret*"},
+    "a host with a scheme": {"RESOURCE_ALLOWED_HOSTS": "https://secret/"},
+    "a host with a path": {"RESOURCE_ALLOWED_HOSTS": "mcp.example/secret"},
     "a short secret": {"RESOURCE_UPSTREAM_SECRET": "secret"},
 }
 
@@ -68,6 +70,16 @@ def test_defaults() -> None:
     assert settings.docs
     assert load({"AUDIENCE": "api"}).audience == "api"
     assert load({"AUDIENCE": ""}).audience == settings.resource, "empty is unset"
+
+
+def test_without_names_both_have_those_of_their_addresses() -> None:
+    settings = load({"RESOURCE_PORT": "8100", "ISSUER_PORT": "9100", "ISSUER_HOST": "::1"})
+    assert (settings.BASE_URL, settings.ISSUER) == ("http://127.0.0.1:8100", "http://[::1]:9100")
+    assert settings.resource == settings.audience == "http://127.0.0.1:8100/mcp"
+    assert settings.allowed_hosts == {"127.0.0.1:8100"}
+    named = load({"RESOURCE_PORT": "8100", "BASE_URL": "https://mcp.example", "ISSUER": "https://issuer.example"})
+    assert (named.BASE_URL, named.ISSUER) == ("https://mcp.example", "https://issuer.example")
+    assert load({"ISSUER_PORT": "none of ours"}).ISSUER == "http://127.0.0.1:9000"
 
 
 def test_in_production() -> None:

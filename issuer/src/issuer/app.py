@@ -179,7 +179,7 @@ def create_app(settings: Settings, clock: Callable[[], int] = now, siblings: Sib
     app.add_middleware(
         Guard,
         allowed_hosts=settings.allowed_hosts,
-        setting="ISSUER_ALLOWED_HOSTS",
+        settings=("ISSUER", "ISSUER_ALLOWED_HOSTS"),
         open_paths=(*health.PATHS, *([scrape.PATH] if settings.ISSUER_METRICS else [])),
         trusted_proxies=networks(settings.ISSUER_TRUSTED_PROXIES),
         scheme=urlsplit(settings.ISSUER).scheme,

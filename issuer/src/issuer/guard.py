@@ -62,7 +62,7 @@ class Guard:
     """ASGI middleware, to stand right inside `log.RequestLog`.
 
     allowed_hosts: `name` (any port) or `name:port`, lower case; `*` takes any Host.
-    setting: the environment variable that extends them, named in the refusal.
+    settings: what names them, and what names others; told in the refusal.
     open_paths: answered under any Host (health checks of orchestrators use addresses).
     trusted_proxies: whose `X-Forwarded-For` is believed; it replaces `scope["client"]`.
     scheme: of the public origin, which absolute links bear, whoever ended TLS before us; None leaves it as it is.
@@ -74,7 +74,7 @@ class Guard:
         app: ASGIApp,
         *,
         allowed_hosts: Collection[str],
-        setting: str,
+        settings: tuple[str, str],
         open_paths: Collection[str] = (),
         trusted_proxies: Collection[Network] = (),
         scheme: str | None = None,
@@ -86,7 +86,8 @@ class Guard:
         self.proxies = tuple(trusted_proxies)
         self.scheme = scheme
         self.room = concurrency
-        self.misdirected = f"This server answers as {' or '.join(sorted(allowed_hosts))}; {setting} adds other names."
+        names = " or ".join(sorted(allowed_hosts))
+        self.misdirected = f"This server answers as {names}; {settings[0]} is its name, {settings[1]} adds others."
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":

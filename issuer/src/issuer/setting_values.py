@@ -76,6 +76,8 @@ def check_resources(resources: dict[str, str]) -> dict[str, str]:
     if not resources:
         raise ValueError("must name at least one resource")
     for url in resources:
+        if "?" in url:  # where its sign of equality would be taken for the one before an audience
+            raise ValueError("must name resources by URLs without a query, as url or as url=audience")
         _url(url)
     return resources
 

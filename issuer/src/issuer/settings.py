@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from dotenv import dotenv_values
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -22,6 +21,7 @@ from pydantic import (
     model_validator,
 )
 
+from issuer import environment
 from issuer import setting_values as values
 
 EXAMPLE_SCOPES = {
@@ -30,7 +30,6 @@ EXAMPLE_SCOPES = {
     "notes:write": "Write notes for you",
 }
 """What the example tools of the resource need."""
-_HEADERS = "Settings are named in README.md under Settings."
 
 
 class SettingsError(Exception):
@@ -53,7 +52,7 @@ class Settings(BaseModel):
 
     ISSUER: Annotated[str, AfterValidator(values.identifier)] = Field(
         "http://127.0.0.1:9000",
-        description="The issuer identifier: a name that is compared, and its public origin",
+        description="The issuer identifier: a name that is compared, and its public origin; default: where it listens",
     )
     AUDIENCE: str | None = Field(None, description="The `aud` value of tokens; default: the resource itself")
     CLIENT_ID: str = Field("mcp-client", description="The confidential client that is registered at start")
@@ -222,9 +221,13 @@ class Settings(BaseModel):
 
 def load(environ: Mapping[str, str] | None = None, **flags: Any) -> Settings:
     """Settings from flags, then the environment, then `.env` of the current directory, then the defaults."""
-    found: dict[str, Any] = {} if environ is not None else dict(dotenv_values(".env"))
+    try:
+        found: dict[str, Any] = {} if environ is not None else {**environment.env_file()}
+    except environment.BadFile as error:
+        raise SettingsError(str(error)) from None
     found |= os.environ if environ is None else environ
     found |= {name: value for name, value in flags.items() if value is not None}
+    found = environment.with_own_origin(found, "ISSUER", "ISSUER", 9000)
     known = Settings.model_fields
     strange = [name for name in found if name.startswith("ISSUER_") and name not in known]
     if strange:
@@ -237,7 +240,7 @@ def load(environ: Mapping[str, str] | None = None, **flags: Any) -> Settings:
 
 def _unknown(name: str, known: Mapping[str, Any]) -> str:
     near = difflib.get_close_matches(name, known, 1)
-    return f"{name} is no setting." + (f" Did you mean {near[0]}?" if near else f" {_HEADERS}")
+    return f"{name} is no setting." + (f" Did you mean {near[0]}?" if near else " README.md lists them under Settings.")
 
 
 def _complaint(error: dict[str, Any]) -> str:

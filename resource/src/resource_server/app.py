@@ -56,7 +56,7 @@ def create_app(settings: Settings, target: str | None = None) -> FastAPI:
     app.add_middleware(
         Guard,
         allowed_hosts=settings.allowed_hosts,
-        setting="RESOURCE_ALLOWED_HOSTS",
+        settings=("BASE_URL", "RESOURCE_ALLOWED_HOSTS"),
         open_paths=(*health.PROBES, health.MCP_HEALTH, *([scrape.PATH] if settings.RESOURCE_METRICS else [])),
         trusted_proxies=networks(settings.RESOURCE_TRUSTED_PROXIES),
         scheme=urlsplit(settings.BASE_URL).scheme,

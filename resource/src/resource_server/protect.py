@@ -84,6 +84,7 @@ class Protection:
                 yield
         finally:
             await self.keys.close()
+            await self.issuer.close()
             await self.fetcher.close()
 
     def attach(self, app: FastAPI, *, judge_host: bool = False) -> None:
@@ -119,7 +120,7 @@ class Protection:
         return BearerGate(inner, self.callers, self.challenge)
 
     def _judged(self, app: ASGIApp) -> Guard:
-        return Guard(app, allowed_hosts=self.settings.allowed_hosts, setting="allowed_hosts of guard()")
+        return Guard(app, allowed_hosts=self.settings.allowed_hosts, settings=("base_url", "allowed_hosts of guard()"))
 
     def _introspection(self) -> Introspection | None:
         found = self.settings

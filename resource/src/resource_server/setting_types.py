@@ -83,6 +83,13 @@ def _addresses(words: tuple[str, ...]) -> tuple[str, ...]:
     return words
 
 
+def _hosts(words: tuple[str, ...]) -> tuple[str, ...]:
+    for word in words:
+        if not re.fullmatch(r"\*|(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?", word):
+            raise ValueError("must be names as in the Host header, with or without a port: no scheme, no path")
+    return words
+
+
 def _origins(words: tuple[str, ...]) -> tuple[str, ...]:
     for word in words:
         if word != "*":
@@ -101,6 +108,7 @@ Url = Annotated[str, AfterValidator(_url)]
 Identifier = Annotated[str, AfterValidator(_identifier)]
 Origin = Annotated[str, AfterValidator(_origin)]
 Origins = Annotated[Words, AfterValidator(_origins)]
+Hosts = Annotated[Words, AfterValidator(_hosts)]
 Scopes = Annotated[Words, AfterValidator(_scopes)]
 ScopeRules = Annotated[dict[str, tuple[str, ...]], BeforeValidator(_rules), AfterValidator(_scope_rules)]
 Addresses = Annotated[Words, AfterValidator(_addresses)]

@@ -8,11 +8,12 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from dotenv import dotenv_values
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+from resource_server import environment
 from resource_server.setting_types import (
     Addresses,
+    Hosts,
     Identifier,
     Origin,
     Origins,
@@ -36,10 +37,12 @@ class Settings(BaseModel):
 
     ISSUER: Identifier = Field(
         "http://127.0.0.1:9000",
-        description="The issuer identifier: tokens must name it in `iss`, byte for byte",
+        description="The issuer identifier: tokens must name it in `iss`, byte for byte; "
+        "default: where ISSUER_HOST and ISSUER_PORT say",
     )
     BASE_URL: Origin = Field(
-        "http://127.0.0.1:8000", description="The public origin; the resource identifier is this with /mcp"
+        "http://127.0.0.1:8000",
+        description="The public origin; the resource identifier is this with /mcp; default: where it listens",
     )
     AUDIENCE: str | None = Field(None, description="The `aud` value tokens must bear; default: the resource itself")
     JWKS_URL: Url | None = Field(
@@ -77,7 +80,7 @@ class Settings(BaseModel):
         tuple[Literal["RS256", "ES256", "EdDSA"], ...], BeforeValidator(words), Field(min_length=1)
     ] = Field(("RS256", "ES256", "EdDSA"), description="The signature algorithms accepted, each with its own key type")
     RESOURCE_LEEWAY_SECONDS: int = Field(30, ge=0, le=300, description="How far the issuer's clock may differ")
-    RESOURCE_ALLOWED_HOSTS: Words = Field((), description="Further values of `Host` to answer to, parted by blanks")
+    RESOURCE_ALLOWED_HOSTS: Hosts = Field((), description="Further values of `Host` to answer to, parted by blanks")
     RESOURCE_ALLOWED_ORIGINS: Origins = Field(
         (), description="Origins of web pages that may call /mcp; default: every loopback origin"
     )
@@ -153,9 +156,14 @@ def load(environ: Mapping[str, str] | None = None, **flags: Any) -> Settings:
 
     Raises SettingsError.
     """
-    found: dict[str, Any] = {} if environ is not None else dict(dotenv_values(".env"))
+    try:
+        found: dict[str, Any] = {} if environ is not None else {**environment.env_file()}
+    except environment.BadFile as error:
+        raise SettingsError(str(error)) from None
     found |= os.environ if environ is None else environ
     found |= {name: value for name, value in flags.items() if value is not None}
+    found = environment.with_own_origin(found, "BASE_URL", "RESOURCE", 8000)
+    found = environment.with_own_origin(found, "ISSUER", "ISSUER", 9000)
     known = Settings.model_fields
     strange = [name for name in found if (name.startswith("RESOURCE_") or name in flags) and name not in known]
     if strange:

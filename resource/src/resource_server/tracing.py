@@ -11,10 +11,9 @@ import os
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
-from dotenv import dotenv_values
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from . import log
+from . import environment, log
 from .guard import METHODS
 from .settings import SettingsError
 
@@ -30,7 +29,7 @@ def traced(app: ASGIApp, service: str) -> ASGIApp:
 
     service: its name in traces unless OTEL_SERVICE_NAME gives another. Reads `.env` too, as the settings do.
     """
-    for name, value in dotenv_values(".env").items():
+    for name, value in environment.env_file().items():
         if name.startswith("OTEL_") and value:
             os.environ.setdefault(name, value)
     exporter = _exporter()
