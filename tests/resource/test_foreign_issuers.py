@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import httpx
 import pytest
+from loguru import logger
 from tests.resource import stand_in
 from tests.resource.running import Running, result, serving
 from tests.resource.stand_in import StandIn
@@ -123,3 +124,50 @@ def test_tokens_as_entra_mints_them(issuer: StandIn) -> None:
         assert status(server, server.token(header={"typ": "JWT"}, **theirs)) == 200
         assert status(server, server.token(header={"typ": "JWT"}, **{**theirs, "scp": "User.Read"})) == 403
         assert status(server, server.token(header={"typ": "JWT"}, **{**theirs, "aud": "another"})) == 401
+
+
+BESIDE = "/.well-known/jwks.json"
+
+
+@pytest.mark.parametrize("named", ["https://issuer.invalid", "here"], ids=["beside its keys", "where its name says"])
+def test_scopes_that_it_does_not_announce_are_warned_of_wherever_keys_are_fetched(issuer: StandIn, named: str) -> None:
+    """In containers its name may lead nowhere, and with an address for keys nothing else needs its metadata."""
+    issuer.call("", OAUTH)
+    name, keys = (issuer.name, "/jwks") if named == "here" else (named, BESIDE)
+    issuer.serve(BESIDE, {"keys": [stand_in.public(issuer.key)]})
+    told = {"issuer": name, "jwks_uri": "https://evil.invalid/jwks", "scopes_supported": ["mcp:tools"]}
+    issuer.serve(OAUTH, told)
+    said: list[str] = []
+    sink = logger.add(said.append, level="WARNING")
+    try:
+        with serving(
+            issuer, ISSUER=name, JWKS_URL=f"{issuer.origin}{keys}", RESOURCE_SCOPES="mcp:tools more"
+        ) as server:
+            assert status(server, server.token(iss=name, scope="mcp:tools more")) == 200
+            wait_for(lambda: any("does not announce" in line for line in said))
+            assert status(server, server.token(iss=name, scope="mcp:tools more")) == 200
+    finally:
+        logger.remove(sink)
+    [warning] = [line for line in said if "does not announce" in line]
+    assert " more " in warning
+    assert issuer.asked.count(OAUTH) == 1
+    assert issuer.asked.count(keys) == 1, "keys come from JWKS_URL alone, whatever the metadata says"
+
+
+def test_metadata_that_cannot_be_had_matters_to_nobody_who_has_keys(issuer: StandIn) -> None:
+    issuer.call("")
+    issuer.serve(BESIDE, {"keys": [stand_in.public(issuer.key)]})
+    for document in b"no JSON", b'{"issuer": "https://evil.example"}', b"[]":
+        issuer.serve(OAUTH, document)
+        issuer.asked.clear()
+        with serving(issuer, ISSUER="https://issuer.invalid", JWKS_URL=f"{issuer.origin}{BESIDE}") as server:
+            assert status(server, server.token(iss="https://issuer.invalid")) == 200
+            wait_for(lambda: OAUTH in issuer.asked)
+            assert status(server, server.token(iss="https://issuer.invalid")) == 200
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)

@@ -99,10 +99,23 @@ def metadata_urls(issuer: str) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-async def issuer_metadata(fetcher: Fetcher, issuer: str) -> dict[str, Any]:
-    """The issuer's metadata, which must name the very issuer (RFC 8414 §3.3). Raises FetchFailed."""
+def addresses_beside(jwks_url: str, issuer: str) -> list[str]:
+    """Where the metadata may lie of an issuer whose keys are fetched by another address than its name: beside the keys,
+    when these lie where our own issuer has them, and where the name says.
+    """
+    keys, name = urlsplit(jwks_url), urlsplit(issuer)
+    beside = f"{keys.scheme}://{keys.netloc}{name.path}"
+    ours = keys.path == f"{name.path.removesuffix('/')}/.well-known/jwks.json"
+    return list(dict.fromkeys([beside, issuer] if ours else [issuer]))
+
+
+async def issuer_metadata(fetcher: Fetcher, issuer: str, address: str | None = None) -> dict[str, Any]:
+    """The issuer's metadata, which must name the very issuer (RFC 8414 §3.3). Raises FetchFailed.
+
+    address: looked for there, instead of where its name says.
+    """
     why = ""
-    for url in metadata_urls(issuer):
+    for url in metadata_urls(address or issuer):
         try:
             found = strict_json.loads(await fetcher.json(url))
         except (FetchFailed, strict_json.NotStrict) as error:

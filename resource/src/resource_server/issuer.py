@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Collection
 from typing import Any
 
@@ -23,15 +24,24 @@ class Issuer:
         self.name, self._jwks_url, self._needed, self._fetcher = name, jwks_url, needed, fetcher
         self._metadata: dict[str, Any] | None = None
         self._compared = False
+        self._comparing: asyncio.Task[None] | None = None
 
     async def keys(self) -> bytes:
         """The JWK Set document. Raises FetchFailed."""
         url = self._jwks_url or fetch.jwks_url(await self.metadata(), self.name)
         try:
-            return await self._fetcher.json(url)
+            found = await self._fetcher.json(url)
         except FetchFailed:
             self._metadata = None  # the keys may have moved
             raise
+        if self._jwks_url and self._comparing is None:
+            self._comparing = asyncio.create_task(self._compare(self._jwks_url))
+        return found
+
+    async def close(self) -> None:
+        if self._comparing is not None:
+            self._comparing.cancel()
+            await asyncio.gather(self._comparing, return_exceptions=True)
 
     async def metadata(self) -> dict[str, Any]:
         """The issuer's metadata (RFC 8414 §2). Raises FetchFailed."""
@@ -39,6 +49,19 @@ class Issuer:
             self._metadata = await fetch.issuer_metadata(self._fetcher, self.name)
             await self._check_scopes(self._metadata.get("scopes_supported"))
         return self._metadata
+
+    async def _compare(self, jwks_url: str) -> None:
+        """Read the metadata once for the sake of the warning alone, where nothing else needs it: none of it is kept."""
+        for address in fetch.addresses_beside(jwks_url, self.name):
+            try:
+                found = await fetch.issuer_metadata(self._fetcher, self.name, address)
+                await self._check_scopes(found.get("scopes_supported"))
+                return
+            except FetchFailed as error:
+                logger.debug("The issuer's metadata cannot be had, its scopes are not compared: {}", error)
+            except Exception:  # nobody waits for this, and nobody shall miss it
+                logger.opt(exception=True).debug("The issuer's scopes could not be compared")
+                return
 
     async def _check_scopes(self, known: object) -> None:
         """Without this warning, people would learn it from a consent page that never grants what is needed."""
