@@ -113,6 +113,9 @@ BODIES: dict[str, str | bytes] = {
 }
 
 
+NOT_UTF_8 = (BODIES["UTF-16"], BODIES["invalid UTF-8"])
+
+
 @row("MCP-07")
 @pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
 def test_a_body_that_is_no_message(resource: Target, bearer: dict[str, str], body: str | bytes) -> None:
@@ -123,6 +126,7 @@ def test_a_body_that_is_no_message(resource: Target, bearer: dict[str, str], bod
             headers["MCP-Protocol-Version"] = version
         answer = resource.send("POST", "/mcp", expect=(400, 404, 413), headers=headers, content=data)
         assert answer.json()["error"]["code"]
+        assert ("not valid UTF-8" in answer.text) == (data in NOT_UTF_8)
     resource.send("POST", "/mcp", expect=401, content=data[:100_000])
     works(resource, bearer)
 

@@ -20,6 +20,9 @@ def loads(data: bytes, max_depth: int = MAX_DEPTH) -> Any:
     """The value that `data` writes. Raises NotStrict."""
     try:
         text = data.decode("utf-8")
+    except UnicodeError:
+        raise NotStrict("not valid UTF-8") from None
+    try:
         if _depth(text, max_depth) > max_depth:
             raise NotStrict(f"nested deeper than {max_depth}")
         value = _DECODER.decode(text)
@@ -29,7 +32,7 @@ def loads(data: bytes, max_depth: int = MAX_DEPTH) -> Any:
     except NotStrict:
         raise
     except UnicodeError:
-        raise NotStrict("not valid UTF-8") from None
+        raise NotStrict("half of a surrogate pair is escaped") from None
     except (ValueError, RecursionError):
         raise NotStrict("not valid JSON") from None
 

@@ -77,3 +77,23 @@ def test_what_is_not_one_object_in_utf_8(raw: bytes):
 
 def test_a_paired_surrogate_escape_is_a_character():
     assert strict_json.read_object(b'{"a":"\\ud83d\\ude00"}') == {"a": "\U0001f600"}
+
+
+WHY = {
+    "twice": b'{"hunter2":1,"hunter2":2}',
+    "NaN": b'{"hunter2":NaN}',
+    "too large": b'{"hunter2":1e400}',
+    "digits": b'{"hunter2":' + b"9" * 41 + b"}",
+    "deeper than 32": b'{"hunter2":' + b"[" * 40 + b"]" * 40 + b"}",
+    "half of a surrogate pair": b'{"hunter2":"\\ud800"}',
+    "not UTF-8": b'{"hunter2":"\xff"}',
+    "not JSON": b'{"hunter2":}',
+    "no object": b'["hunter2"]',
+}
+
+
+@pytest.mark.parametrize(("why", "raw"), WHY.items(), ids=WHY)
+def test_the_reason_is_told_and_the_text_is_not(why: str, raw: bytes):
+    with pytest.raises(strict_json.NotStrict, match=why) as refused:
+        strict_json.read_object(raw)
+    assert "hunter2" not in str(refused.value)

@@ -8,30 +8,39 @@ from typing import Any, NoReturn
 
 _MOST_DIGITS = 40
 _MOST_LEVELS = 32
+_TOO_DEEP = f"it is nested deeper than {_MOST_LEVELS} levels"
 _WRITE = json.JSONEncoder(ensure_ascii=False).encode
+
+
+class NotStrict(ValueError):
+    """The text is no object, or one that two readers could take for two things. The message quotes nothing of it."""
 
 
 def read_object(raw: bytes) -> dict[str, Any]:
     """One JSON object in UTF-8: no byte order mark, no NaN, no lone surrogate, no member twice, no endless number.
 
-    Raises ValueError, whatever is wrong.
+    Raises NotStrict, whatever is wrong.
     """
     try:
-        value = json.loads(
-            raw.decode("utf-8"),
-            parse_constant=_refuse,
-            parse_float=_float,
-            parse_int=_int,
-            object_pairs_hook=_members,
-        )
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError:
+        raise NotStrict("it is not UTF-8") from None
+    try:
+        value = json.loads(text, parse_constant=_refuse, parse_float=_float, parse_int=_int, object_pairs_hook=_members)
         if _is_deep(value):
-            raise ValueError("nested too deeply")
+            raise NotStrict(_TOO_DEEP)
         # Escapes may spell a lone surrogate, which no other program could be sent.
         _WRITE(value).encode("utf-8")
+    except NotStrict:
+        raise
     except RecursionError:
-        raise ValueError("nested too deeply") from None
+        raise NotStrict(_TOO_DEEP) from None
+    except UnicodeEncodeError:
+        raise NotStrict("an escape spells half of a surrogate pair") from None
+    except ValueError:
+        raise NotStrict("it is not JSON") from None
     if not isinstance(value, dict):
-        raise ValueError("not an object")
+        raise NotStrict("it is no object")
     return value
 
 
@@ -50,24 +59,24 @@ def _is_deep(value: object) -> bool:
 
 
 def _refuse(constant: str) -> NoReturn:
-    raise ValueError("not JSON")
+    raise NotStrict("NaN and Infinity are no JSON")
 
 
 def _float(text: str) -> float:
     number = float(text)
     if not math.isfinite(number):
-        raise ValueError("not a number")
+        raise NotStrict("a number is too large")
     return number
 
 
 def _int(text: str) -> int:
     if len(text) > _MOST_DIGITS:
-        raise ValueError("too many digits")
+        raise NotStrict(f"a number has more than {_MOST_DIGITS} digits")
     return int(text)
 
 
 def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) != len(pairs):
-        raise ValueError("a member stands twice")
+        raise NotStrict("a member stands twice")
     return members

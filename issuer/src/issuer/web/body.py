@@ -39,5 +39,5 @@ def strict_object(raw: bytes) -> dict[str, Any]:
     """One JSON object, read strictly."""
     try:
         return strict_json.read_object(raw)
-    except ValueError:
-        raise InvalidClientMetadata("the body must be one JSON object in UTF-8") from None
+    except strict_json.NotStrict as error:
+        raise InvalidClientMetadata(f"the body must be one JSON object in UTF-8: {error}") from None
