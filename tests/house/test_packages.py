@@ -109,4 +109,16 @@ def test_replicas_publish_nothing_and_what_stands_around_them_has_no_power_eithe
         assert services[name]["cap_drop"] == ["ALL"], name
         assert services[name]["security_opt"] == ["no-new-privileges:true"], name
     for name in SERVICES:
-        assert set(services[name]["environment"]) <= set(settings_of(name))
+        strange = set(services[name]["environment"]) - set(settings_of(name))
+        assert strange == ({"PGPASSWORD"} if name == "issuer" else set()), "libpq's own variable, and nothing else"
+    assert "POSTGRES_PASSWORD" not in services["issuer"]["environment"]["ISSUER_DATABASE"], "a URL takes no raw text"
+
+
+def test_what_serves_starts_again_by_itself_and_has_time_to_drain() -> None:
+    scaled = yaml.load((ROOT / "docker-compose.scale.yml").read_text(), Overriding)["services"]  # a SafeLoader
+    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+    for name in SERVICES:
+        assert services[name]["restart"] == "unless-stopped"
+        assert services[name]["stop_grace_period"] == "30s"
+    assert [scaled[name]["restart"] for name in ("postgres", "caddy")] == ["unless-stopped"] * 2
+    assert "restart" not in services["keys"], "it runs once"

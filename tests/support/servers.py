@@ -235,7 +235,13 @@ def containers(**environment: str) -> Iterator[Pair]:
 def scaled(**environment: str) -> Iterator[Scaled]:
     """Three replicas of each on PostgreSQL, as docker-compose.scale.yml runs them; logs are JSON lines."""
     network = f"10.{random.randrange(64, 250)}.{random.randrange(256)}"
-    settings = {"SCALE_NETWORK": network, "ISSUER_LOG_FORMAT": "json", "RESOURCE_LOG_FORMAT": "json", **environment}
+    settings = {
+        "SCALE_NETWORK": network,
+        "POSTGRES_PASSWORD": "p@ss/w#rd:%",  # as people have them
+        "ISSUER_LOG_FORMAT": "json",
+        "RESOURCE_LOG_FORMAT": "json",
+        **environment,
+    }
     compose = Compose("docker-compose.yml:docker-compose.scale.yml", settings)
     with compose.up("--scale", "issuer=3", "--scale", "resource=3") as services:
         issuer, resource = (services[name].origin for name in NAMES)
