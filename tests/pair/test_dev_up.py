@@ -10,6 +10,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 from tests.support.machine import ROOT
@@ -109,3 +110,51 @@ def test_a_taken_port_is_one_clear_line(tmp_path: Path, name: str) -> None:
     assert said.count("\n") == 1
     assert port in said
     assert name in said
+
+
+def refused(folder: Path, **environment: str) -> str:
+    """The one line that is said instead of a start."""
+    with dev_up(folder, **environment) as process:
+        said, _ = process.communicate(timeout=60)
+    assert process.returncode != 0
+    assert said.count("\n") == 1, said
+    return said
+
+
+def test_one_port_for_both_is_one_clear_line(tmp_path: Path) -> None:
+    port = str(free_port())
+    said = refused(tmp_path, ISSUER_PORT=port, RESOURCE_PORT=port)
+    assert f"ISSUER_PORT and RESOURCE_PORT are both {port}" in said
+
+
+@pytest.mark.parametrize("service", ["ISSUER", "RESOURCE"])
+@pytest.mark.parametrize("host", ["no-such-host.invalid", "192.0.2.1"])
+def test_a_host_that_is_none_of_ours_is_one_clear_line(tmp_path: Path, service: str, host: str) -> None:
+    said = refused(tmp_path, **{f"{service}_HOST": host})
+    assert f"{service}_HOST must be an address of this machine" in said
+    assert "Unknown error" not in said
+    assert "PORT" not in said
+
+
+def test_the_welcome_offers_what_there_is(tmp_path: Path) -> None:
+    """With a public issuer there is neither a development token nor alice nor documentation."""
+    port = str(free_port())
+    public = {"ISSUER": "https://issuer.example", "BASE_URL": "https://mcp.example", "RESOURCE_PORT": port}
+    issuer = str(free_port())
+    # The resource finds the keys where the issuer listens; its name leads nowhere here.
+    keys = {"ISSUER_PORT": issuer, "JWKS_URL": f"http://127.0.0.1:{issuer}/.well-known/jwks.json"}
+    with dev_up(tmp_path, **public, **keys, ISSUER_ALLOWED_HOSTS=f"127.0.0.1:{issuer}") as process:
+        said = read_until(process, "Ctrl-C ends both").partition("Next, in")
+    assert "https://mcp.example/mcp" in said[2]
+    assert "mcp-issuer user add" in said[2]
+    assert not [word for word in ("alice", "token", "/docs") if word in said[2]]
+    assert "documentation" not in said[0]
+
+
+def test_documentation_is_at_the_origin_of_an_issuer_with_a_path(tmp_path: Path) -> None:
+    issuer = str(free_port())
+    with dev_up(tmp_path, ISSUER_PORT=issuer, ISSUER=f"http://127.0.0.1:{issuer}/tenant") as process:
+        said = read_until(process, "Ctrl-C ends both")
+        address = f"http://127.0.0.1:{issuer}/docs"
+        assert f"documentation: {address}\n" in said
+        assert httpx.get(address).status_code == 200
