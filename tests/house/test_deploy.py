@@ -133,6 +133,24 @@ def test_both_and_the_ingress_agree_on_names() -> None:
     }
 
 
+@pytest.mark.parametrize("service", SERVICES)
+def test_who_watches_is_let_in_and_traces_are_let_out(service: str) -> None:
+    assert LOADERS[service](one("ConfigMap", service)["data"] | {"CLIENT_SECRET": "x" * 16}).metrics
+    monitoring = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}
+    [rule] = one("NetworkPolicy", service)["spec"]["ingress"]
+    assert monitoring in rule["from"]
+    otlp = {"to": [monitoring], "ports": [{"protocol": "TCP", "port": 4318}]}
+    assert otlp in one("NetworkPolicy", "default")["spec"]["egress"]
+
+
+@pytest.mark.parametrize("name", [name for name in FILES if name != "namespace.yaml"])
+def test_what_each_cluster_has_of_its_own_is_marked(name: str) -> None:
+    for line in (text := (FOLDER / name).read_text()).splitlines():
+        before = text[: text.index(line)].splitlines()[-2:]
+        if re.search(r"metadata.name: (?!kube-system)|TRUSTED_PROXIES:", line):
+            assert "CHANGE ME" in " ".join([*before, line]), line
+
+
 def test_connections_fit_into_the_default_of_postgresql() -> None:
     """100, three of them for the superuser: for as many pods as there may be, one more in a rolling update."""
     pool = int(one("ConfigMap", "issuer")["data"]["ISSUER_DATABASE_POOL"])
