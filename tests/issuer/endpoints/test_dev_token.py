@@ -107,6 +107,19 @@ def test_no_page_and_no_proxy(issuer: Issuer, headers: dict[str, str]):
         assert not [name for name in answer.headers if name.startswith("access-control")]
 
 
+@pytest.mark.parametrize("headers", [{"Origin": "https://page.test"}, {"Sec-Fetch-Site": "cross-site"}, {"Via": "x"}])
+def test_strangers_are_refused_before_anything_is_read(issuer: Issuer, headers: dict[str, str]):
+    """A page can send a text, and learns from a different refusal that there is something to talk to."""
+    text = {**headers, "Content-Type": "text/plain"}
+    for answer in (
+        issuer.http.post("/dev/token", content=b"sub=alice", headers=text),
+        issuer.http.post("/dev/token", data={"sub": "x" * 100_000}, headers=headers),
+        issuer.http.get("/dev/token?sub=%zz", headers=headers),
+        issuer.http.get("/dev/token?sub=a&sub=b", headers=headers),
+    ):
+        assert (answer.status_code, answer.json()["error"]) == (403, "access_denied")
+
+
 def test_a_page_of_its_own_may_ask(issuer: Issuer):
     """The documentation at /docs tries it out."""
     headers = {"Origin": issuer.origin, "Sec-Fetch-Site": "same-origin"}

@@ -39,6 +39,7 @@ def metadata(settings: Settings) -> dict[str, Any]:
 )
 async def by_query(request: Request) -> Response:
     """A development token for query parameters, as in `/dev/token?sub=alice`."""
+    refuse_strangers(request)
     return _answer(request, parse(request.scope["query_string"]))
 
 
@@ -48,13 +49,13 @@ async def by_query(request: Request) -> Response:
 )
 async def by_form(request: Request) -> Response:
     """A development token for form parameters; without any, one for `dev` with the default scope and resource."""
+    refuse_strangers(request)
     empty = request.headers.get("content-length", "0") == "0" and "transfer-encoding" not in request.headers
     return _answer(request, parse(b"") if empty else await read_form(request))
 
 
 def _answer(request: Request, form: Form) -> Response:
     server = server_of(request)
-    refuse_strangers(request, server.settings)
     if form.repeated:
         raise InvalidRequest("a parameter was sent more than once: " + named(form.repeated))
     authorization = decide(
@@ -69,9 +70,9 @@ def _answer(request: Request, form: Form) -> Response:
     return JSONResponse(server.mint.issue(authorization, server.now()), headers=NO_STORE)
 
 
-def refuse_strangers(request: Request, settings: Settings) -> None:
-    """Only a program on this machine, or a page of this very origin, may ask."""
-    headers = request.headers
+def refuse_strangers(request: Request) -> None:
+    """Only a program on this machine, or a page of this very origin, may ask; others learn nothing more."""
+    headers, settings = request.headers, server_of(request).settings
     if headers.get("host", "").lower() not in settings.allowed_hosts:
         raise AccessDenied("Host is not the issuer's own")
     if headers.get("origin", origin_of(settings.ISSUER)) != origin_of(settings.ISSUER):
