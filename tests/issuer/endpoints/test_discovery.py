@@ -104,3 +104,20 @@ def test_an_issuer_with_a_path_is_found_both_ways(tmp_path: Path):
         assert issuer.http.get("/tenant/.well-known/jwks.json").json()["keys"]
         assert issuer.http.post("/tenant/token", data={"grant_type": "x"}).status_code == 401
         assert issuer.http.post("/token").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [
+        ("/dev/token", "GET, POST"),
+        ("/authorize", "GET, POST"),
+        ("/register", "POST"),
+        ("/register/anybody", "DELETE, GET, PUT"),
+        ("/healthz", "GET, HEAD"),
+        ("/docs", "GET"),
+    ],
+)
+def test_405_names_all_that_an_address_answers_to(issuer: Issuer, path: str, allowed: str):
+    answer = issuer.http.patch(path)
+    assert (answer.status_code, answer.headers["allow"]) == (405, allowed)
+    assert answer.headers["cache-control"] == "no-store"

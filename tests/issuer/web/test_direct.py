@@ -28,6 +28,11 @@ async def plain(request: Request) -> Response:
     return PlainTextResponse(f"{request.url.path} {request.scope['route'].path}")
 
 
+@router.post("/plain")
+async def plain_by_post(request: Request) -> Response:
+    return PlainTextResponse("posted")
+
+
 @router.post("/refused")
 async def refused(request: Request) -> Response:
     raise InvalidRequest("no")
@@ -43,6 +48,11 @@ async def named(request: Request, name: str) -> Response:
     return PlainTextResponse(name)
 
 
+@router.put("/of/{name}")
+async def put(request: Request, name: str) -> Response:
+    return PlainTextResponse(f"put {name}")
+
+
 @router.get("/guarded", dependencies=[Depends(_allowed)])
 async def guarded(request: Request) -> Response:
     return PlainTextResponse("never")
@@ -56,7 +66,7 @@ async def model(request: Request) -> dict[str, str]:
 def served(*, direct: bool) -> FastAPI:
     app = FastAPI(redirect_slashes=False)
     app.include_router(router, prefix="/under")
-    errors.install(app)
+    errors.install(app, [(router, "/under")])
     if direct:
         app.add_middleware(Direct, routers=[(router, "/under")])
     return app
@@ -83,6 +93,21 @@ async def test_both_ways_answer_alike(method: str, path: str) -> None:
         async with httpx.AsyncClient(transport=transport, base_url="http://test") as web:
             found.append(told(await web.request(method, path)))
     assert found[0] == found[1]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("DELETE", "/under/plain", "GET, HEAD, POST"),
+        ("DELETE", "/under/of/x", "GET, PUT"),
+        ("GET", "/under/refused", "POST"),
+    ],
+)
+async def test_405_names_every_method_of_the_address(method: str, path: str, allowed: str) -> None:
+    transport = httpx.ASGITransport(served(direct=True))
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as web:
+        answer = await web.request(method, path)
+    assert (answer.status_code, answer.headers["allow"]) == (405, allowed)
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import APIRouter, FastAPI, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
+from starlette.routing import Match, Route
 
 from issuer import log
 from issuer.errors import OAuthError, TemporarilyUnavailable
@@ -50,11 +52,27 @@ def answer(error: Any) -> Response:
 TRANSLATED = (OAuthError, PageError, StoreUnavailable, HTTPException)
 
 
-def install(app: FastAPI) -> None:
-    """Every error of every route becomes JSON in OAuth's shape, or a page where a person looks at it."""
+def install(app: FastAPI, routers: Sequence[tuple[APIRouter, str]]) -> None:
+    """Every error of every route becomes JSON in OAuth's shape, or a page where a person looks at it.
 
-    async def translate(_: Request, error: Any) -> Response:
+    routers: each with the prefix under which it is included.
+    """
+
+    async def translate(request: Request, error: Any) -> Response:
+        if isinstance(error, HTTPException) and error.status_code == 405:
+            methods = sorted({method for router, prefix in routers for method in _methods(router, prefix, request)})
+            error.headers = {"Allow": ", ".join(methods)} if methods else error.headers
         return answer(error)
 
     for kind in TRANSLATED:
         app.add_exception_handler(kind, translate)
+
+
+def _methods(router: APIRouter, prefix: str, request: Request) -> Iterator[str]:
+    """What the address answers to (RFC 9110 §15.5.6): the framework tells of one route, and ours have a method each."""
+    path = request.scope["path"]
+    # A scope of its own: in the request's the framework has noted which route it found.
+    scope = {"type": "http", "method": request.method, "path": path.removeprefix(prefix)}
+    for route in router.routes if path.startswith(prefix) else ():
+        if isinstance(route, Route) and route.matches(scope)[0] is not Match.NONE:
+            yield from route.methods or ()
