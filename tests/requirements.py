@@ -170,6 +170,7 @@ _LIST = (
     Requirement("rfc9112-3.2", "No Host, or two, is 400.", "issuer/connection.py"),
     Requirement("rfc9112-5.1", "Blanks around a header's value are no part of it.", "issuer/connection.py"),
     Requirement("rfc9112-6.3", "Ambiguous framing is 400 and ends the connection.", "issuer/connection.py"),
+    Requirement("rfc9112-9.3.2", "Answers go out in the order of their requests.", "issuer/connection.py"),
     Requirement("rfc9112-9.6", "A refused client can read the answer before the connection ends.", "issuer/connection.py"),
 )  # fmt: skip
 

@@ -93,6 +93,7 @@ class Target:
         assert answer.status in expect, f"{sent[:200]!r} was answered {answer.wire[:300]!r}"
         assert answer.status < 500 or answer.status in ANSWERABLE, answer.wire[:300]
         if answer.status:
+            assert answer.headers.get("x-request-id"), answer.wire[:300]
             self.judge(answer.status, answer.headers, answer.body, json_error=not sent.startswith(b"HEAD"))
             self._nothing_echoed(answer.wire.decode("latin-1"), "", {}, ())
         return answer

@@ -26,6 +26,10 @@ BROKEN_HEADS = {
     "no Host in 1.0": "GET /healthz HTTP/1.0\r\n\r\n",
     "absolute form, other host": "GET http://evil.example/healthz HTTP/1.1\r\nHost: {host}\r\n\r\n",
     "absolute form, user": "GET http://a:b@{host}/healthz HTTP/1.1\r\nHost: {host}\r\n\r\n",
+    "absolute form, other scheme": "GET ftp://{host}/healthz HTTP/1.1\r\nHost: {host}\r\n\r\n",
+    "absolute form, other host, no path": "GET http://evil.example HTTP/1.1\r\nHost: {host}\r\n\r\n",
+    "absolute form, no host": "GET http:// HTTP/1.1\r\nHost: {host}\r\n\r\n",
+    "authority form": "GET {host} HTTP/1.1\r\nHost: {host}\r\n\r\n",
     "CL and TE": "{post}Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
     "TE and CL": "{post}Transfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\n",
     "two CL": "{post}Content-Length: 4\r\nContent-Length: 5\r\n\r\nabcd",
@@ -86,6 +90,48 @@ def test_absolute_form_for_this_very_host_is_served(either: Target) -> None:
     assert b"not_found" in either.raw(sent.encode(), expect={404}).body
 
 
+@row("NET-04")
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "OPTIONS"])
+@pytest.mark.parametrize("scheme", ["http", "HTTPS"])
+@pytest.mark.parametrize("query", ["", "?x=1"])
+def test_absolute_form_without_a_path_is_answered(either: Target, method: str, scheme: str, query: str) -> None:
+    """An empty path is "/", or of OPTIONS the server as a whole (RFC 9110 §4.2.3, RFC 9112 §3.2.4)."""
+    either.raw(
+        f"{method} {scheme}://{either.host}{query} HTTP/1.1\r\nHost: {either.host}\r\n\r\n".encode(), expect={404}
+    )
+    [line] = either.log_since()
+    path = "*" if method == "OPTIONS" else "/"
+    assert line["path"] == (f"{path}?x=***" if query and path == "/" else path)
+
+
+@row("NET-04")
+@pytest.mark.parametrize(
+    ("status", "sent"),
+    [
+        (400, "GET /healthz HTTP/2.0\r\nX-Request-Id: {id}\r\nHost: {host}\r\n\r\n"),
+        (431, "GET /healthz HTTP/1.1\r\nX-Request-Id: {id}\r\nHost: {host}\r\n" + "X: y\r\n" * 200 + "\r\n"),
+        (414, "GET /" + "x" * 20_000 + " HTTP/1.1\r\nX-Request-Id: {id}\r\nHost: {host}\r\n\r\n"),
+        (501, "BREW /healthz HTTP/1.1\r\nX-Request-Id: {id}\r\nHost: {host}\r\n\r\n"),
+    ],
+)
+def test_what_is_refused_before_it_is_a_request_has_an_id_too(either: Target, status: int, sent: str) -> None:
+    """The one that was sent where it was read before the refusal, else a new one: in the answer and in the log."""
+    answer = either.raw(sent.format(id="mine-1", host=either.host).encode(), expect={status})
+    assert (answer.headers["x-request-id"] == "mine-1") is (status in (400, 431))
+    [line] = either.log_since()
+    assert line["request_id"] == answer.headers["x-request-id"]
+    assert line["status"] == status
+
+
+@row("NET-04")
+def test_a_request_refused_in_its_body_keeps_its_id(issuer: Target) -> None:
+    head = (
+        f"POST /register HTTP/1.1\r\nX-Request-Id: mine-2\r\nHost: {issuer.host}\r\nTransfer-Encoding: chunked\r\n\r\n"
+    )
+    assert issuer.raw(f"{head}zz".encode(), expect={400}).headers["x-request-id"] == "mine-2"
+    assert [line["request_id"] for line in issuer.log_since()] == ["mine-2"]
+
+
 @requirement("rfc9112-5.1")
 @pytest.mark.parametrize("blanks", ["", " ", "  ", " \t"])
 def test_blanks_around_a_header_are_no_part_of_it(either: Target, blanks: str) -> None:
@@ -132,6 +178,7 @@ def test_no_head_whatever_breaks_the_server(
 def test_unknown_methods(either: Target, method: str) -> None:
     sent = f"{method} /healthz HTTP/1.1\r\nHost: {either.host}\r\n\r\n"
     either.raw(sent.encode(), expect={400, 405, 501})
+    assert {line["level"] for line in either.log_since()} == {"info"}, "nothing is wrong with the server"
 
 
 @row("NET-08")

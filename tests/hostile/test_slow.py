@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 import statistics
 import threading
 import time
@@ -74,6 +75,23 @@ def test_an_idle_connection_between_requests_stays(issuer: Target) -> None:
         assert raw.read(connection, 2).status == 200
         connection.sendall(b"GET /heal")
         assert raw.read(connection, HEAD_LIMIT + SLACK).status == 408
+
+
+@row("NET-01")
+def test_answers_may_be_read_late(issuer: Target) -> None:
+    """Many of them wait here when the timer looks for the first time: that is no minute without a byte taken."""
+    ask = f"GET /openapi.json HTTP/1.1\r\nHost: {issuer.host}\r\n\r\n".encode()
+    times = 24 * 2**20 // len(issuer.client.get("/openapi.json").content)  # more than the kernel keeps for us
+    with issuer.holds(events=None), raw.connect(issuer.origin) as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        threading.Thread(target=connection.sendall, args=(ask * times,), daemon=True).start()
+        time.sleep(HEAD_LIMIT + 2)
+        connection.settimeout(BODY_LIMIT)
+        received = 0
+        while received < 24 * 2**20:
+            part = connection.recv(2**20)
+            assert part, "closed before all was answered"
+            received += len(part)
 
 
 @row("NET-02")

@@ -16,8 +16,10 @@ TWINS = (
     "guard.py",
     "log.py",
     "outgoing.py",
+    "refusal.py",
     "request_log.py",
     "request_metrics.py",
+    "target.py",
     "tracing.py",
     "wire.py",
 )

@@ -46,6 +46,7 @@ def test_told_to_end_it_says_so_before_it_stops_to_listen(name: servers.Name, tm
             assert leaving.status_code == 503
             assert leaving.json()["error"] == "temporarily_unavailable"
             assert leaving.headers["retry-after"]
+            assert leaving.headers["x-request-id"]
             # Whoever still comes is served, and the connection closed by whom knows it first.
             for asked in (leaving, kept.get("/healthz"), httpx.get(f"{service.origin}/healthz")):
                 assert asked.headers["connection"] == "close"

@@ -78,8 +78,20 @@ def test_a_query_asks_for_what_the_services_say(said: Series, where: str) -> Non
         for matcher in selector.matchers.matchers:
             values = {labels.get(matcher.name) for labels in series}
             assert None not in values, f"{selector.name} has no label {matcher.name}"
-            if LATER.get(matcher.name) != matcher.value:
+            if LATER.get(matcher.name) != matcher.value and matcher.op != promql_parser.MatchOp.NotEqual:
                 assert any(re.fullmatch(matcher.value, value or "") for value in values), (matcher.value, values)
+
+
+@pytest.mark.parametrize("where", [where for where, query in queries().items() if "5.." in query])
+def test_what_a_caller_asks_wrongly_is_no_failure_of_ours(where: str) -> None:
+    """501 answers a method that does not exist: whoever sends many of them must not wake anybody."""
+    [matchers] = [found.matchers.matchers for found in selectors(queries()[where]) if found.matchers.matchers]
+
+    def counted(status: str) -> bool:
+        matches = [re.fullmatch(m.value, status) is not None for m in matchers]
+        return all(m == (by.op == promql_parser.MatchOp.Re) for m, by in zip(matches, matchers, strict=True))
+
+    assert [status for status in ("200", "404", "500", "501", "502", "503") if counted(status)] == ["500", "502", "503"]
 
 
 @pytest.mark.postgres

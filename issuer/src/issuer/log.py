@@ -10,8 +10,10 @@ from __future__ import annotations
 import json
 import logging
 import re
+import secrets
 import sys
 import traceback
+from collections.abc import Iterable
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -34,9 +36,11 @@ _CHATTY = (
     "alembic",
     "asyncio",
 )
+_SILENT = ("mcp.server.sse",)  # it names sessions, which are half of a credential; our own lines tell what it refused
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _BARE = re.compile(r"[\w.:/@*+,~?&%()\[\]{}<>…-]+")
 _CREDENTIAL = re.compile(
-    r"eyJ[\w-]+\.[\w.-]*|(?<=bearer )[^\s\"',]+|(?<=basic )[^\s\"',]+"
+    r"(?<=session )[0-9a-f-]{32,36}|eyJ[\w-]+\.[\w.-]*|(?<=bearer )[^\s\"',]+|(?<=basic )[^\s\"',]+"
     r"|(?:(?<=[?& ]code=)|(?<=state=)|(?<=token=)|(?<=secret=)|(?<=assertion=)|(?<=password=)|(?<=verifier=))"
     r"[^&\s\"',]+",
     re.IGNORECASE,
@@ -45,6 +49,12 @@ _CREDENTIAL = re.compile(
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 fields: ContextVar[dict[str, Any] | None] = ContextVar("log_fields", default=None)
 lines = True  # whether the level lets canonical lines through
+
+
+def identify(headers: Iterable[tuple[bytes, bytes]]) -> str:
+    """The request's id: its `X-Request-Id` when that is well-formed, else a new one."""
+    given = next((value for name, value in headers if name == b"x-request-id"), b"")
+    return given.decode() if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
 
 
 def note(**more: object) -> None:
@@ -92,6 +102,8 @@ def configure(level: str = "INFO", fmt: Literal["text", "json"] = "text") -> Non
     logging.basicConfig(handlers=[_Intercept()], level=number, force=True)
     for name in _CHATTY:
         logging.getLogger(name).setLevel(max(logging.WARNING, number))
+    for name in _SILENT:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 class _Intercept(logging.Handler):

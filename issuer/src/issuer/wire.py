@@ -16,6 +16,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from . import log
 from .connection import Protocol
 
 
@@ -43,7 +44,9 @@ class Leaving:
         answer = self._app
         if scope["path"] == "/readyz":
             body = {"error": "temporarily_unavailable", "error_description": "This replica is about to end."}
-            answer = JSONResponse(body, 503, {"Retry-After": "1", "Cache-Control": "no-store"})
+            request_id = log.identify(scope["headers"])
+            headers = {"Retry-After": "1", "Cache-Control": "no-store", "X-Request-Id": request_id}
+            answer = JSONResponse(body, 503, headers)
         await answer(scope, receive, send_last)
 
 

@@ -9,13 +9,16 @@ other service's file.
 from __future__ import annotations
 
 import asyncio
-import json
+from collections.abc import Sized
 
 import httptools
-from loguru import logger
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from . import log
 from .outgoing import Outgoing
+from .refusal import Refused
+from .target import origin_form
 
 HEAD_SECONDS = 10.0  # from a message's first byte (or the connection's start) to the end of its head
 BODY_SECONDS = 30.0  # from the end of the head to the end of the body
@@ -25,22 +28,19 @@ MAX_HEAD = 128 * 1024
 MAX_HEADERS = 200
 MAX_TARGET = 16_000
 MAX_FRAMING = 1024 * 1024  # chunk sizes, extensions and trailers: everything that is neither head nor body
-
-_PHRASES = {
-    400: b"Bad Request",
-    408: b"Request Timeout",
-    414: b"URI Too Long",
-    431: b"Request Header Fields Too Large",
-    501: b"Not Implemented",
-}
+AT_ONCE = 4096  # bytes that are parsed before it is asked whether requests wait: so many, and no more, can
 
 
-class Refused(Exception):
-    """A message that never reaches the application; raised inside parser callbacks."""
+class Flow(FlowControl):
+    """Reads nothing more while requests wait; uvicorn would, after each answer and whenever a body is asked for."""
 
-    def __init__(self, status: int, why: str) -> None:
-        super().__init__(status, why)
-        self.status, self.why = status, why
+    def __init__(self, transport: asyncio.Transport, waiting: Sized) -> None:
+        super().__init__(transport)
+        self.waiting = waiting
+
+    def resume_reading(self) -> None:
+        if not self.waiting:
+            super().resume_reading()
 
 
 class Protocol(HttpToolsProtocol):
@@ -50,12 +50,14 @@ class Protocol(HttpToolsProtocol):
     timer: asyncio.TimerHandle | None = None
     in_head = True
     refusing = False
+    unread = b""  # what came behind requests that wait
     framing = 0  # bytes of the current message that were not body
     unsent = 0  # bytes of the answer not taken by the client, and since when that has not shrunk
     unsent_since = 0.0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self.flow = Flow(transport, self.pipeline)
         self.deadline = self.loop.time() + HEAD_SECONDS
         self._wake_at(self.deadline)
 
@@ -63,14 +65,23 @@ class Protocol(HttpToolsProtocol):
         if self.timer is not None:
             self.timer.cancel()
             self.timer = None
+        self.pipeline.clear()
+        self.unread = b""
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        if self.refusing:
-            return
         self._unset_keepalive_if_required()
-        if self.deadline is None:
-            self.deadline = self.loop.time() + HEAD_SECONDS
+        while data and not self.refusing:
+            if self.pipeline:
+                self.flow.pause_reading()
+                self.unread += data
+                return
+            if self.deadline is None:
+                self.deadline = self.loop.time() + HEAD_SECONDS
+            data = self._parse(data[:AT_ONCE]) + data[AT_ONCE:]
+
+    def _parse(self, data: bytes) -> bytes:
+        """What is to be parsed once more: of a message that asked for another protocol."""
         self.framing += len(data)
         try:
             self.parser.feed_data(data)
@@ -79,7 +90,7 @@ class Protocol(HttpToolsProtocol):
             if self.framing > MAX_FRAMING:
                 raise Refused(400, "The request body has more framing than content.")
         except httptools.HttpParserUpgrade as upgrade:
-            self._ignore_upgrade(data[upgrade.args[0] :])
+            return self._without_upgrade() + data[upgrade.args[0] :]
         except httptools.HttpParserInvalidMethodError:
             self._refuse(Refused(501, "This server does not know that request method."))
         except httptools.HttpParserError as error:
@@ -87,6 +98,18 @@ class Protocol(HttpToolsProtocol):
             self._refuse(reason if isinstance(reason, Refused) else Refused(400, "Invalid HTTP request."))
         except Refused as reason:
             self._refuse(reason)
+        return b""
+
+    def on_response_complete(self) -> None:
+        waited = bool(self.pipeline)
+        super().on_response_complete()
+        if waited and not self.pipeline and not self.transport.is_closing():
+            if self.deadline is not None:  # the rest of that message could not be read until now
+                self.deadline = self.loop.time() + (HEAD_SECONDS if self.in_head else BODY_SECONDS)
+            data, self.unread = self.unread, b""
+            if data:
+                self.data_received(data)
+            self.flow.resume_reading()
 
     def on_message_begin(self) -> None:
         self.in_head = True
@@ -117,18 +140,17 @@ class Protocol(HttpToolsProtocol):
             raise Refused(400, "The request has no Host header.")
         if size > MAX_HEAD or len(self.headers) > MAX_HEADERS:
             raise Refused(431, "The request head is larger than 128 KiB, or has more than 200 headers.")
-        if self.url[:1] != b"/":
-            self._check_target(host)
+        self.url = origin_form(self.parser.get_method(), self.url, host)
         if version not in ("1.1", "1.0"):
             raise Refused(400, "This server speaks HTTP/1.1.")
         if self.parser.should_upgrade():
             if self.parser.get_method() == b"CONNECT":
                 raise Refused(501, "This server is not a proxy.")
             return  # served as if Upgrade were absent, once the parser has let go of the message
+        super().on_headers_complete()
         self.in_head = False
         self.framing = 0
         self.deadline = self.loop.time() + BODY_SECONDS
-        super().on_headers_complete()
         self.cycle.transport = Outgoing(self)  # type: ignore[assignment]
 
     def on_body(self, body: bytes) -> None:
@@ -141,26 +163,17 @@ class Protocol(HttpToolsProtocol):
         self.deadline = None
         self.in_head = True
         self.framing = 0
+        self.headers = []  # of the next message: nothing of this one may name a refusal of that one
         super().on_message_complete()
 
-    def _check_target(self, host: bytes) -> None:
-        """Absolute form is for proxies; ours is taken only when it names the Host (RFC 9112 §3.2.2)."""
-        method = self.parser.get_method()
-        if method == b"CONNECT" or (method == b"OPTIONS" and self.url == b"*"):
-            return
-        parsed = httptools.parse_url(self.url)
-        authority = (parsed.host or b"") + (b":%d" % parsed.port if parsed.port else b"")
-        if parsed.userinfo or authority.lower() != host.lower():
-            raise Refused(400, "The request target names another host than the Host header.")
-
-    def _ignore_upgrade(self, rest: bytes) -> None:
-        """Serve the message as HTTP/1.1 (RFC 9110 §7.8). Java's client offers h2c with every first POST."""
+    def _without_upgrade(self) -> bytes:
+        """The head as HTTP/1.1 (RFC 9110 §7.8). Java's client offers h2c with every first POST."""
         head = [self.parser.get_method(), b" ", self.url, b" HTTP/", self.parser.get_http_version().encode()]
         dropped = (b"upgrade", b"http2-settings", b"connection")
         lines = [b"\r\n%s: %s" % header for header in self.headers if header[0] not in dropped]
         self.parser = httptools.HttpRequestParser(self)
         self.framing = 0
-        self.data_received(b"".join([*head, *lines, b"\r\n\r\n", rest]))
+        return b"".join([*head, *lines, b"\r\n\r\n"])
 
     def _answering(self) -> bool:
         """Whether the latest request has no complete answer yet (uvicorn types `cycle` as never None)."""
@@ -170,25 +183,26 @@ class Protocol(HttpToolsProtocol):
     def _refuse(self, reason: Refused) -> None:
         """Answer what never became a request, then close, letting the client read the answer first."""
         answering = self._answering()
-        if answering and self.cycle.more_body:
-            self.cycle.scope["state"]["refused"] = reason.status, reason.why  # for the line of that request
-        else:
-            client = self.client[0] if self.client else "-"
-            logger.bind(status=reason.status, client=client).info("Refused: {}", reason.why)
+        unfinished = answering and self.cycle.more_body
         self.refusing = True
         self.deadline = None
-        if answering and not self.cycle.more_body:
+        if unfinished and self.pipeline:
+            self.pipeline[0] = self.cycle, reason.application  # type: ignore[assignment]  # when its turn comes
+            return
+        request_id = log.identify(self.headers or ())
+        if unfinished:
+            state = self.cycle.scope["state"]  # for the line of that request
+            state["refused"] = reason.status, reason.why
+            request_id = state.setdefault("request_id", request_id)
+        else:
+            reason.note(self.client, request_id)
+        if answering and not unfinished:
             self.cycle.keep_alive = False  # a good request came before the refused bytes: finish it, then close
             return
         if not self.in_head and (not answering or self.cycle.response_started):
             self.transport.close()  # the rest of a body whose request has its answer
             return
-        body = json.dumps({"error": "invalid_request", "error_description": reason.why}).encode()
-        self.transport.write(
-            b"HTTP/1.1 %d %s\r\ncontent-type: application/json\r\ncache-control: no-store\r\n"
-            b"content-length: %d\r\nconnection: close\r\n\r\n%s"
-            % (reason.status, _PHRASES[reason.status], len(body), body)
-        )
+        self.transport.write(reason.answer(request_id))
         if answering:
             self.cycle.disconnected = True
             self.cycle.message_event.set()
@@ -203,6 +217,10 @@ class Protocol(HttpToolsProtocol):
         self.deadline = self.loop.time() + LINGER_SECONDS
         self._wake_at(self.deadline)
 
+    def resume_writing(self) -> None:
+        self.unsent_since = self.loop.time()  # much was taken, whatever waits when the timer looks
+        super().resume_writing()
+
     def _wake_at(self, when: float) -> None:
         if self.timer is not None:
             self.timer.cancel()
@@ -212,7 +230,7 @@ class Protocol(HttpToolsProtocol):
         """Runs when the deadline that was known last has come: close, or sleep until the one known now."""
         now = self.loop.time()
         unsent = self.transport.get_write_buffer_size()
-        if not unsent or unsent < self.unsent:
+        if not unsent or not self.unsent or unsent < self.unsent:
             self.unsent_since = now
         self.unsent = unsent
         due = self.deadline is not None and now >= self.deadline

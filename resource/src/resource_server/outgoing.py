@@ -13,9 +13,11 @@ from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 class Connection(Protocol):
     """What an answer needs of the connection that it goes out on. `cycle` is the latest request."""
 
-    transport: asyncio.Transport
     loop: asyncio.AbstractEventLoop
     cycle: RequestResponseCycle
+
+    @property
+    def transport(self) -> asyncio.Transport: ...
 
     def linger(self) -> None: ...
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-import secrets
 import time
 from collections.abc import Collection
 from typing import Any
@@ -16,7 +15,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from . import log
 
-_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 # These say what was asked for and are no credentials; the values of all other parameters stay out.
 _PLAIN = frozenset(
     ("client_id", "scope", "resource", "response_type", "response_mode", "code_challenge_method", "prompt")
@@ -42,11 +40,11 @@ class RequestLog:
             await self.app(scope, receive, send)
             return
         started = time.perf_counter()
-        given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
-        request_id = given.decode() if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+        state = scope.setdefault("state", {})
+        request_id: str = state.get("request_id") or log.identify(scope["headers"])
         header = (b"x-request-id", request_id.encode())
         fields: dict[str, Any] = {}
-        scope.setdefault("state", {})["request_id"] = request_id
+        state["request_id"] = request_id
         log.request_id.set(request_id)
         log.fields.set(fields)
         status = 0
@@ -94,6 +92,8 @@ def _server_error(request_id: str) -> bytes:
 
 
 def _level(status: int, *, probe: bool) -> str:
+    if status == 501:  # an unknown method: nothing is wrong here
+        return "INFO"
     if status >= 500:
         return "WARNING" if probe and status == 503 else "ERROR"
     return "DEBUG" if probe else "INFO"
