@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import inspect
+import math
 from typing import Any
 
+import httpx
 import pytest
 from fastmcp import FastMCP, settings
 from fastmcp.server.auth import require_scopes
@@ -19,6 +21,7 @@ from tests.resource.stand_in import StandIn
 from resource_server import seams
 from resource_server.catalogue import Catalogue
 from resource_server.scopes import Operation, Policy, requires
+from resource_server.sessions import Sessions
 from resource_server.transports import Transports
 
 
@@ -144,8 +147,32 @@ def call(server: Running, body: str, header: str) -> Any:
     return server.post(message, server.token(), **headers, **{"Mcp-Param-Region": header})
 
 
+async def test_the_sdk_asks_before_each_session_and_says_which_are_idle() -> None:
+    app = create_streamable_http_app(FastMCP("x"), "/mcp")
+    async with app.lifespan(app):
+        manager = seams.session_manager(app)
+        asked: list[seams.Owner] = []
+        seams.ask_before_sessions(manager, asked.append)
+        headers = {"Accept": "application/json, text/event-stream"}
+        params = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
+        message = {"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params}
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as web:
+            first, second = [
+                (await web.post("/mcp", json=message, headers=headers)).headers["mcp-session-id"] for _ in range(2)
+            ]
+            assert asked == [seams.Owner(None, None)] * 2
+            assert [session.id for session in seams.open_sessions(manager)] == [first, second]
+            assert all(session.idle_until < math.inf for session in seams.open_sessions(manager))
+            seams.end_session(manager, first)
+            assert [session.id for session in seams.open_sessions(manager)] == [second]
+            ping = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
+            for session, status in ((first, 404), (second, 200)):
+                answer = await web.post("/mcp", json=ping, headers={**headers, "Mcp-Session-Id": session})
+                assert answer.status_code == status, answer.text
+
+
 def test_both_transports_can_be_built_without_fastmcps_own_auth() -> None:
     for build in (create_streamable_http_app, create_sse_app):
         assert inspect.signature(build).parameters["auth"].default is None
-    paths = Transports(FastMCP("x"), "both").paths
+    paths = Transports(FastMCP("x"), "both", Sessions(9, 9)).paths
     assert list(paths) == ["/mcp", "/mcp/sse", "/mcp/messages/{rest:path}"]

@@ -23,7 +23,9 @@ from resource_server.introspection import Introspection
 from resource_server.issuer import Issuer
 from resource_server.jwks import KeyCache
 from resource_server.metrics import Metrics
+from resource_server.rpc_errors import RpcErrors
 from resource_server.scopes import Policy
+from resource_server.sessions import Sessions
 from resource_server.settings import Settings, load
 from resource_server.stepup import StepUp
 from resource_server.transports import MCP_PATH, Transports, exact_routes
@@ -73,7 +75,8 @@ class Protection:
         server.add_middleware(
             Enforcement(self.catalogue, self.challenge, self.introspection, only_allowed=only_allowed)
         )
-        self.transports = Transports(server, settings.RESOURCE_TRANSPORT)
+        sessions = Sessions(settings.RESOURCE_MOST_SESSIONS, settings.RESOURCE_MOST_SESSIONS_EACH)
+        self.transports = Transports(server, settings.RESOURCE_TRANSPORT, sessions)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -94,7 +97,7 @@ class Protection:
         """
         app.include_router(health.router(self.keys, self._about()))
         app.include_router(metadata.router(self._metadata()))
-        gated: dict[str, ASGIApp] = {path: self._gated(inner) for path, inner in self.transports.paths.items()}
+        gated: dict[str, ASGIApp] = {path: self._gated(path) for path in self.transports.paths}
         if judge_host:
             gated = {path: self._judged(inner) for path, inner in gated.items()}
         app.router.routes[:0] = exact_routes(gated)
@@ -114,10 +117,11 @@ class Protection:
             open_paths=OPEN_PATHS,
         )
 
-    def _gated(self, app: ASGIApp) -> BearerGate:
+    def _gated(self, path: str) -> BearerGate:
         over_http = self.settings.RESOURCE_SCOPE_CHALLENGE == "http"
+        app, methods = self.transports.paths[path], self.transports.methods[path]
         inner = StepUp(app, self.catalogue, self.challenge, self.introspection, over_http=over_http)
-        return BearerGate(inner, self.callers, self.challenge)
+        return BearerGate(RpcErrors(inner, methods), self.callers, self.challenge)
 
     def _judged(self, app: ASGIApp) -> Guard:
         return Guard(app, allowed_hosts=self.settings.allowed_hosts, settings=("base_url", "allowed_hosts of guard()"))

@@ -8,16 +8,20 @@
 - FastMCP describes each call for OpenTelemetry before it is known that nobody listens.
 - A 2026-07-28 tool call must be checked against the tool's schema (`Mcp-Param-*` headers). The MCP SDK asks
   `get_tool_input_schema`, which FastMCP leaves empty: then the SDK lists every tool at every call.
+- The SDK counts the sessions of the older era together, whoever opened them, and says of a session when its idle time
+  ends: never, while a request of it is under way.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from typing import Any
+import math
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from fastmcp import FastMCP, settings
 from fastmcp.server.auth import AccessToken
 from fastmcp.server.context import reset_transport, set_transport
+from fastmcp.server.http import StreamableHTTPASGIApp
 from fastmcp.server.providers import aggregate
 from fastmcp.server.providers.addressing import parse_hashed_backend_name
 from fastmcp.server.providers.fastmcp_provider import (
@@ -30,7 +34,12 @@ from fastmcp.utilities import async_utils
 from fastmcp.utilities.authorization import AuthContext, scope_requirements
 from fastmcp.utilities.components import FastMCPComponent
 from fastmcp.utilities.versions import version_sort_key
+from mcp.server.auth.middleware.bearer_auth import AuthorizationContext
+from mcp.server.streamable_http import StreamableHTTPServerTransport
+from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from opentelemetry.trace import ProxyTracerProvider, get_tracer_provider
+from starlette.applications import Starlette
+from starlette.routing import Route
 
 from resource_server.scopes import Kind, required_by
 
@@ -120,3 +129,56 @@ def spare_spans() -> None:
 def give_schemas(server: FastMCP[Any], lookup: Callable[[str], Mapping[str, Any] | None]) -> None:
     """Let the SDK ask `lookup` for a tool's input schema instead of listing all tools."""
     server._mcp_server.get_tool_input_schema = lookup
+
+
+class Owner(NamedTuple):
+    """Whose session it is: the person or the client that the token speaks for."""
+
+    issuer: str | None
+    subject: str | None
+
+
+class OpenSession(NamedTuple):
+    """idle_until: when it ends by itself; without end while it is used."""
+
+    id: str
+    owner: Owner
+    idle_until: float
+
+
+def session_manager(app: Starlette) -> StreamableHTTPSessionManager:
+    """What keeps the sessions of a streamable HTTP application that has started."""
+    endpoints = [route.endpoint for route in app.routes if isinstance(route, Route)]
+    found = [e.session_manager for e in endpoints if isinstance(e, StreamableHTTPASGIApp)]
+    [manager] = [manager for manager in found if manager is not None]
+    return manager
+
+
+def open_sessions(manager: StreamableHTTPSessionManager) -> Iterator[OpenSession]:
+    for session_id, transport in manager._server_instances.items():
+        until = math.inf if transport.idle_scope is None else transport.idle_scope.deadline
+        yield OpenSession(session_id, _owner(manager._session_owners.get(session_id)), until)
+
+
+def ask_before_sessions(manager: StreamableHTTPSessionManager, ask: Callable[[Owner], None]) -> None:
+    """Call `ask` before each new session; when it raises, there is none. The SDK's own limit is lifted."""
+    original = manager._admit_session
+
+    def admit(requestor: AuthorizationContext | None) -> StreamableHTTPServerTransport | None:
+        ask(_owner(requestor))
+        return original(requestor)
+
+    manager.max_sessions = None
+    vars(manager)["_admit_session"] = admit
+
+
+def end_session(manager: StreamableHTTPSessionManager, session_id: str) -> None:
+    """Forget a session now, and close it soon."""
+    transport = manager._server_instances.pop(session_id)
+    manager._session_owners.pop(session_id, None)
+    group: Any = manager._task_group
+    group.start_soon(manager._discard_session, session_id, transport)
+
+
+def _owner(requestor: AuthorizationContext | None) -> Owner:
+    return Owner(requestor["issuer"], requestor["subject"]) if requestor is not None else Owner(None, None)

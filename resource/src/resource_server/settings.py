@@ -87,6 +87,12 @@ class Settings(BaseModel):
     RESOURCE_TRUSTED_PROXIES: Addresses = Field(
         (), description="Addresses of proxies whose X-Forwarded-For is believed"
     )
+    RESOURCE_MOST_SESSIONS: int = Field(
+        2000, ge=1, le=10_000, description="How many sessions of MCP's older versions at most, in one process"
+    )
+    RESOURCE_MOST_SESSIONS_EACH: int = Field(
+        50, ge=1, description="How many of them for one caller; the one unused for longest makes room for a new one"
+    )
     RESOURCE_DOCS: bool | None = Field(None, description="Serve /docs; default: when BASE_URL is a loopback origin")
     RESOURCE_METRICS: bool | None = Field(
         None, description="Serve /metrics for Prometheus; default: when BASE_URL is a loopback origin"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Literal
 
@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from resource_server import seams
 from resource_server.at_once import AtOnce
+from resource_server.sessions import Sessions
 
 MCP_PATH = "/mcp"
 SSE_PATH = "/mcp/sse"
@@ -22,25 +23,32 @@ Transport = Literal["http", "sse", "both"]
 
 
 class Transports:
-    """The ASGI applications of one FastMCP server, by the paths that lead to them.
+    """The ASGI applications of one FastMCP server, by the paths that lead to them, and the methods of each path.
 
     The server's own `auth` is left out on purpose: the gate in front is the only judge of tokens.
     """
 
-    def __init__(self, server: FastMCP[Any], transport: Transport) -> None:
+    def __init__(self, server: FastMCP[Any], transport: Transport, sessions: Sessions) -> None:
+        self._sessions = sessions
+        self._with_sessions: list[StarletteWithLifespan] = []
         self._apps: list[StarletteWithLifespan] = []
         self.paths: dict[str, ASGIApp] = {}
+        self.methods: dict[str, Sequence[str]] = {}
         if transport in ("http", "both"):
             streaming = create_streamable_http_app(server, MCP_PATH)
             at_once = create_streamable_http_app(server, MCP_PATH, json_response=True)
             self._apps += [streaming, at_once]
-            self.paths[MCP_PATH] = AtOnce(at_once, streaming)
+            self._with_sessions.append(streaming)
+            self._add(MCP_PATH, AtOnce(at_once, streaming), "GET", "POST", "DELETE")
         if transport in ("sse", "both"):
             sse = create_sse_app(server, MESSAGES_PATH, SSE_PATH)
             self._apps.append(sse)
-            self.paths[SSE_PATH] = sse
+            self._add(SSE_PATH, sse, "GET")
             # A Mount would strip the prefix that the inner application looks for.
-            self.paths[MESSAGES_PATH + "{rest:path}"] = sse
+            self._add(MESSAGES_PATH + "{rest:path}", sse, "POST")
+
+    def _add(self, path: str, app: ASGIApp, *methods: str) -> None:
+        self.paths[path], self.methods[path] = app, methods
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -50,6 +58,8 @@ class Transports:
         async with AsyncExitStack() as stack:
             for app in self._apps:
                 await stack.enter_async_context(app.lifespan(app))
+            for app in self._with_sessions:
+                self._sessions.watch(app)
             yield
 
 
