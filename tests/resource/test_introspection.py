@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs
 
+import httpx
 import pytest
+from fastmcp.server.providers.addressing import hashed_backend_name
 from tests.resource import stand_in
 from tests.resource.running import Running, challenge, result, serving
 
@@ -34,8 +37,8 @@ def asked() -> Asked:
     return Asked()
 
 
-@pytest.fixture
-def server(asked: Asked) -> Iterator[Running]:
+@contextmanager
+def introspecting(asked: Asked, target: str | None = None, **settings: str) -> Iterator[Running]:
     with stand_in.stand_in() as issuer:
 
         def do_post(handler: BaseHTTPRequestHandler) -> None:
@@ -50,8 +53,14 @@ def server(asked: Asked) -> Iterator[Running]:
         metadata = {"issuer": issuer.origin, "jwks_uri": f"{issuer.origin}/jwks"}
         metadata["introspection_endpoint"] = f"{issuer.origin}/introspect"
         issuer.serve("/.well-known/oauth-authorization-server", metadata)
-        with serving(issuer, **SETTINGS) as started:
+        with serving(issuer, target, **{**SETTINGS, **settings}) as started:
             yield started
+
+
+@pytest.fixture
+def server(asked: Asked) -> Iterator[Running]:
+    with introspecting(asked) as started:
+        yield started
 
 
 def add(server: Running, token: str) -> Any:
@@ -91,3 +100,50 @@ def test_no_verdict_is_503(server: Running, asked: Asked, status: int, answer: A
     refused = add(server, server.token())
     assert refused.status_code == 503
     assert refused.headers["retry-after"]
+
+
+APP = """
+from fastmcp import FastMCP, FastMCPApp
+from fastmcp.server.transforms.search import BM25SearchTransform
+from fastmcp.tools import Tool
+
+mcp, child, app = FastMCP("x"), FastMCP("child"), FastMCPApp("Dash")
+
+@app.tool()
+def wipe() -> str:
+    return "wiped"
+
+def drop() -> str:
+    return "dropped"
+
+base = Tool.from_function(drop)
+mcp.add_provider(app)
+mcp.add_tool(base)
+mcp.add_tool(Tool.from_tool(base, name="another"))
+child.tool(lambda: "deep", name="deep")
+child.add_transform(BM25SearchTransform())
+mcp.mount(child, namespace="c")
+"""
+
+
+def test_asked_by_whatever_name(asked: Asked, tmp_path: Any) -> None:
+    path = tmp_path / "app_to_ask_about.py"
+    path.write_text(APP)
+    hashed = hashed_backend_name("Dash", "wipe")
+    with introspecting(asked, str(path), RESOURCE_INTROSPECT="wipe drop c_deep") as server:
+        token = server.token()
+
+        def call(name: str, /, **arguments: str) -> httpx.Response:
+            return server.modern("tools/call", token, name=name, arguments=arguments)
+
+        for number, name in enumerate(("wipe", hashed, "drop", "another", "c_deep"), 1):
+            assert result(call(name))["isError"] is False
+            assert len(asked.forms) == number, name
+        assert "deep" in call("c_call_tool", name="deep").text
+        assert len(asked.forms) == 6, "what a tool runs is asked about when it does"
+        asked.answer = {"active": False}
+        for name in ("wipe", hashed, "another"):
+            assert call(name).status_code == 401
+        told = result(call("c_call_tool", name="deep"))
+        assert told["isError"] is True
+        assert "revoked" in told["content"][0]["text"]

@@ -111,6 +111,8 @@ NEEDS: dict[str, tuple[str, dict[str, Any], str]] = {
     "a resource": ("resources/read", {"uri": "data://fixed"}, "files:read"),
     "a template": ("resources/read", {"uri": "data://of/x"}, "files:read"),
     "a template and a pattern": ("resources/read", {"uri": "data://of/secret1"}, "files:read files:secret"),
+    "a template, otherwise spelt": ("resources/read", {"uri": "data://of/%73ecret1"}, "files:read files:secret"),
+    "a resource with a query": ("resources/read", {"uri": "data://of/secret1?x"}, "files:read files:secret"),
     "a prompt and a pattern": ("prompts/get", {"name": "ask"}, "prompts:more prompts:use"),
 }
 
@@ -264,6 +266,32 @@ class TestRules:
         assert not matches("del*", Operation("prompt", "delete"))
         assert not matches("DEL*", Operation("tool", "delete"))
         assert not matches("prompt:*", Operation("tool", "prompt:x"))
+
+    @pytest.mark.parametrize("uri", [
+        "note://secret/1", "note://%73ecret/1", "note://%2573ecret/1", "NOTE://Secret/1", "note://SECRET/1?x", "note://secret/1#x",
+        "note://secret%2F1", "note:%2F%2Fsecret/1", "note://x/../secret/1", "note://x/%2e%2e/secret/1", "note://./x",
+        "note:////secret/1", "note://x\\secret", " note://secret/1", "note://secret/1\n", "note://%ff/1", "note://%252525252573ecret/1",
+        "note://" + "x" * 3000,
+    ])  # fmt: skip
+    def test_a_pattern_means_a_uri_however_it_is_spelt(self, uri: str) -> None:
+        assert matches("resource:note://secret/*", Operation("resource", uri))
+        assert Policy({"resource:note://secret/*": ["s"]}).by_name(Operation("resource", uri)) == {"s"}
+
+    @pytest.mark.parametrize("uri", ["conf://x", "conf://x/", "conf://x?y", "conf://x#y", "CONF://x", "conf://%78"])
+    def test_an_exact_pattern_too(self, uri: str) -> None:
+        assert matches("resource:conf://x", Operation("resource", uri))
+
+    @pytest.mark.parametrize("uri", [
+        "note://open/1", "note://open/a%20b", "note://open/%C3%A4", "note://open/1?of=http://secret/1", "NOTE://open/1",
+        "note://secretary/1", "note://open/secret/1", "note://open/..x", "note://open/{name}",
+    ])  # fmt: skip
+    def test_and_no_other(self, uri: str) -> None:
+        assert not matches("resource:note://secret/*", Operation("resource", uri))
+        assert Policy({"resource:note://secret/*": ["s"]}).by_name(Operation("resource", uri)) == frozenset()
+
+    def test_a_pattern_may_be_spelt_as_it_likes(self) -> None:
+        for pattern, uri in (("a%20b", "a%20b"), ("Big", "Big"), ("q\\?x=1", "q?x=1"), ("[A-C]", "B")):
+            assert matches(f"resource:note://{pattern}".replace("\\?", "[?]"), Operation("resource", f"note://{uri}"))
 
     def test_hierarchies_may_turn_in_circles(self) -> None:
         policy = Policy(implied={"a": ["b"], "b": ["c", "a"]})

@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import math
 from typing import Any
 
 import httpx
 import pytest
-from fastmcp import FastMCP, settings
+from fastmcp import Context, FastMCP, settings
+from fastmcp.prompts import Prompt
+from fastmcp.prompts.function_prompt import FunctionPrompt
+from fastmcp.resources import Resource, ResourceTemplate
+from fastmcp.resources.template import FunctionResourceTemplate
+from fastmcp.server import dependencies
 from fastmcp.server.auth import require_scopes
 from fastmcp.server.http import create_sse_app, create_streamable_http_app
 from fastmcp.server.providers import aggregate
+from fastmcp.server.transforms.search import BM25SearchTransform
 from fastmcp.telemetry import native_spans_enabled
+from fastmcp.tools import Tool
+from fastmcp.tools.function_tool import FunctionTool
 from fastmcp.utilities import async_utils
 from mcp.server.lowlevel.server import Server
 from tests.resource.running import META, Running, result, serving
 from tests.resource.stand_in import StandIn
 
-from resource_server import seams
+from resource_server import last_line, seams
 from resource_server.catalogue import Catalogue
 from resource_server.scopes import Operation, Policy, requires
 from resource_server.sessions import Sessions
@@ -61,6 +70,53 @@ async def test_the_list_shows_what_callers_may_not_see(server: FastMCP[Any]) -> 
     assert "hidden" not in [tool.name for tool in await server.list_tools(run_middleware=False)]
     assert "hidden" in [tool.name for tool in await seams.every_component(server, "tool")]
     assert "hidden" not in [tool.name for tool in await server.list_tools(run_middleware=False)]
+
+
+async def test_a_search_hides_nothing_from_us(server: FastMCP[Any]) -> None:
+    inner: FastMCP[Any] = FastMCP("inner")
+    inner.tool(requires("deep")(lambda: ""), name="deep")
+    inner.add_transform(BM25SearchTransform())
+    server.mount(inner, namespace="in")
+    server.add_transform(BM25SearchTransform(search_tool_name="find", call_tool_name="call"))
+    assert {tool.name for tool in await server.list_tools(run_middleware=False)} == {"find", "call"}
+    found = {tool.name: await seams.declared_scopes(tool) for tool in await seams.every_component(server, "tool")}
+    assert {"find", "call", "hidden", "ns_tool", "in_deep"} == set(found)
+    assert found["in_deep"] == {"deep"}
+
+
+def test_fastmcp_runs_functions_where_the_last_line_stands() -> None:
+    """Each component that has a function of others, and the one method that calls it."""
+    for place, name in last_line._PLACES:
+        assert "fn" in place.model_fields
+        method = vars(place)[name]
+        assert "self.fn" in inspect.getsource(inspect.unwrap(method)), (place, name)
+    places = {place for place, _ in last_line._PLACES}
+    kinds = (Tool, Resource, ResourceTemplate, Prompt)
+    assert {c for kind in kinds for c in subclasses(kind) if "fn" in c.model_fields} == places
+
+
+def subclasses(of: type[Any]) -> set[type[Any]]:
+    direct = {c for c in of.__subclasses__() if c.__module__.startswith("fastmcp.")}
+    return direct.union(*map(subclasses, direct))
+
+
+def test_a_mark_shows_through_every_wrapper(server: FastMCP[Any]) -> None:
+    """FastMCP wraps what wants its context; pydantic wraps what a template calls."""
+
+    def function(name: str, ctx: Context) -> str:
+        return name
+
+    wrapped = [
+        dependencies.without_injected_parameters(function),
+        FunctionResourceTemplate.from_function(function, "data://{name}").fn,
+        FunctionPrompt.from_function(function).fn,
+        FunctionTool.from_function(function).fn,
+        functools.partial(function, name="x"),
+        functools.wraps(function)(lambda: ""),
+    ]
+    assert [seams.marked(each) for each in wrapped] == [frozenset()] * len(wrapped)
+    requires("late")(function)
+    assert [seams.marked(each) for each in wrapped] == [{"late"}] * len(wrapped)
 
 
 @pytest.mark.parametrize(("kind", "expected"), [("tool", 2), ("prompt", 1), ("resource", 2)])
@@ -150,9 +206,9 @@ def call(server: Running, body: str, header: str) -> Any:
 async def test_the_sdk_asks_before_each_session_and_says_which_are_idle() -> None:
     app = create_streamable_http_app(FastMCP("x"), "/mcp")
     async with app.lifespan(app):
-        manager = seams.session_manager(app)
-        asked: list[seams.Owner] = []
-        seams.ask_before_sessions(manager, asked.append)
+        manager = session_seams.session_manager(app)
+        asked: list[session_seams.Owner] = []
+        session_seams.ask_before_sessions(manager, asked.append)
         headers = {"Accept": "application/json, text/event-stream"}
         params = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
         message = {"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params}
@@ -160,11 +216,11 @@ async def test_the_sdk_asks_before_each_session_and_says_which_are_idle() -> Non
             first, second = [
                 (await web.post("/mcp", json=message, headers=headers)).headers["mcp-session-id"] for _ in range(2)
             ]
-            assert asked == [seams.Owner(None, None)] * 2
-            assert [session.id for session in seams.open_sessions(manager)] == [first, second]
-            assert all(session.idle_until < math.inf for session in seams.open_sessions(manager))
-            seams.end_session(manager, first)
-            assert [session.id for session in seams.open_sessions(manager)] == [second]
+            assert asked == [session_seams.Owner(None, None)] * 2
+            assert [session.id for session in session_seams.open_sessions(manager)] == [first, second]
+            assert all(session.idle_until < math.inf for session in session_seams.open_sessions(manager))
+            session_seams.end_session(manager, first)
+            assert [session.id for session in session_seams.open_sessions(manager)] == [second]
             ping = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
             for session, status in ((first, 404), (second, 200)):
                 answer = await web.post("/mcp", json=ping, headers={**headers, "Mcp-Session-Id": session})

@@ -8,8 +8,9 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from fastmcp import Client, Context, FastMCP
+from fastmcp import Client, Context, FastMCP, FastMCPApp
 from fastmcp.client.elicitation import ElicitResult
+from fastmcp.server.providers.addressing import hashed_backend_name
 from fastmcp.tools import Tool, ToolResult
 from mcp_types import Completion, PromptReference
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -78,9 +79,10 @@ class Stateless:
 
 
 @contextmanager
-def behind(issuer: StandIn, upstream: ASGIApp) -> Iterator[Running]:
+def behind(issuer: StandIn, upstream: ASGIApp, path: str = "/mcp", **settings: str) -> Iterator[Running]:
     port = free_port()
-    with listening(upstream, port), serving(issuer, RESOURCE_UPSTREAM=f"http://127.0.0.1:{port}/mcp") as server:
+    settings["RESOURCE_UPSTREAM"] = f"http://127.0.0.1:{port}{path}"
+    with listening(upstream, port), serving(issuer, **settings) as server:
         yield server
 
 
@@ -146,3 +148,14 @@ async def test_completions_of_one_that_is_away_are_an_error(issuer: StandIn) -> 
     assert answer.status_code == 200
     assert "error" in answer.json()
     assert "127.0.0.1" not in answer.text
+
+
+def test_a_pattern_means_an_apps_tool_by_its_hash_too(issuer: StandIn) -> None:
+    app: Any = FastMCPApp("Dash")
+    app.tool(name="wipe")(lambda: "wiped")
+    upstream = asking()
+    upstream.add_provider(app)
+    with behind(issuer, upstream.http_app(), RESOURCE_TOOL_SCOPES="wipe=dash:wipe") as server:
+        for name in ("wipe", hashed_backend_name("Dash", "wipe")):
+            assert server.modern("tools/call", server.token(), name=name).status_code == 403
+            assert "wiped" in server.modern("tools/call", server.token(scope="mcp:tools dash:wipe"), name=name).text

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from time import monotonic
 from typing import Any
 
 from fastmcp import FastMCP
 from fastmcp.resources import ResourceTemplate
+from fastmcp.utilities.components import FastMCPComponent
 
 from resource_server import seams
 from resource_server.scopes import KINDS, Kind, Operation, Policy
@@ -24,7 +25,7 @@ class Catalogue:
     def __init__(
         self, server: FastMCP[Any], policy: Policy, *, upstream: bool = False, clock: Callable[[], float] = monotonic
     ) -> None:
-        self._server, self._policy, self._upstream, self._clock = server, policy, upstream, clock
+        self._server, self.policy, self._upstream, self._clock = server, policy, upstream, clock
         self._tables: dict[Kind, _Table] = {}
         self._schemas: dict[str, Mapping[str, Any]] = {}
         if not upstream:
@@ -32,69 +33,109 @@ class Catalogue:
 
     async def needed(self, operation: Operation) -> frozenset[str]:
         """The scopes an operation needs beyond those of every request."""
-        by_name = self._policy.by_name(operation)
-        return by_name if self._upstream else by_name | await self._declared(operation)
+        declared, meanings = await self._look_up(operation)
+        return declared.union(*map(self.policy.by_name, meanings))
+
+    async def meanings(self, operation: Operation) -> Sequence[Operation]:
+        """The operation, and what else comes to the same function: what a pattern asks for one holds for all."""
+        return (await self._look_up(operation))[1]
 
     async def needed_by(self, kind: Kind, component: Any) -> frozenset[str]:
-        """The same of a component that is at hand."""
-        by_name = self._policy.by_name(Operation(kind, _name(component)))
-        return by_name if self._upstream else by_name | await seams.declared_scopes(component)
+        """The scopes of a component that is at hand."""
+        needed = await self.needed(Operation(kind, _name(component)))
+        return needed if self._upstream else needed | seams.scopes_of([component])
+
+    async def names_of(self, kind: Kind, function: object) -> Sequence[Operation]:
+        """The operations that come to a function. None for a template's: it has a name for each of its resources."""
+        if self._upstream:
+            return ()
+        table = self._known(kind) or await self._read(kind)
+        return table.names_of(function)
 
     async def mentioned(self) -> frozenset[str]:
         """Every scope that some operation needs."""
-        found = self._policy.mentioned
+        found = self.policy.mentioned
         for kind in () if self._upstream else KINDS:
             for component in await seams.every_component(self._server, kind):
                 found |= await seams.declared_scopes(component)
         return found
 
-    async def _declared(self, operation: Operation) -> frozenset[str]:
-        table = self._tables.get(operation.kind)
-        now = self._clock()
-        if table is not None and now < table.until:
-            known = table.find(operation.name)
-            if known is not None:
-                return known
-        # A name that is new to us is always looked up: it may have come with scopes a moment ago.
-        table = self._tables[operation.kind] = await self._read(operation.kind, now)
-        known = table.find(operation.name)
-        if known is None and operation.kind == "tool":
-            hidden = await seams.hashed_tool(self._server, operation.name)
-            if hidden is not None:
-                return await seams.declared_scopes(hidden) | self._policy.by_name(Operation("tool", hidden.name))
-        return known or frozenset()
+    async def _look_up(self, operation: Operation) -> tuple[frozenset[str], Sequence[Operation]]:
+        """The scopes that are declared for an operation, and all its names."""
+        if self._upstream:
+            hidden = await seams.hashed_tool(self._server, operation.name) if operation.kind == "tool" else None
+            return frozenset(), [operation, *([] if hidden is None else [Operation("tool", hidden.name)])]
+        table = self._known(operation.kind)
+        found = None if table is None else table.find(operation.name)
+        if table is None or found is None:
+            # A name that is new to us is always looked up: it may have come with scopes a moment ago.
+            table = await self._read(operation.kind)
+            found = table.find(operation.name)
+        if found is None:
+            hidden = await seams.unlisted(self._server, operation)
+            if hidden is None:
+                return frozenset(), [operation]
+            layers = await seams.layers(hidden)
+            found = seams.scopes_of(layers), _functions(layers)
+            meant = [operation, Operation(operation.kind, _name(hidden))]
+        else:
+            meant = [operation]
+        others = (name for function in found[1] for name in table.names_of(function))
+        return found[0], list(dict.fromkeys([*meant, *others]))
 
-    async def _read(self, kind: Kind, now: float) -> _Table:
-        table = _Table(now + REMEMBERED)
+    def _known(self, kind: Kind) -> _Table | None:
+        table = self._tables.get(kind)
+        return table if table is not None and self._clock() < table.until else None
+
+    async def _read(self, kind: Kind) -> _Table:
+        table = _Table(kind, self._clock() + REMEMBERED)
         found = await seams.every_component(self._server, kind)
         for component in found:
-            table.add(component, await seams.declared_scopes(component))
+            table.add(component, await seams.layers(component))
         if kind == "tool":
             self._schemas.clear()
             self._schemas.update(seams.schemas_as_listed(found))
+        self._tables[kind] = table
         return table
 
 
+_Entry = tuple[frozenset[str], tuple[object, ...]]  # scopes, and the functions that are run
+
+
 class _Table:
-    """Names, or URIs and templates, to scopes. All versions of a name count together."""
+    """Names, or URIs and templates, to scopes and functions. All versions of a name count together."""
 
-    def __init__(self, until: float) -> None:
-        self.until = until
-        self._names: dict[str, frozenset[str]] = {}
-        self._templates: list[tuple[ResourceTemplate, frozenset[str]]] = []
+    def __init__(self, kind: Kind, until: float) -> None:
+        self._kind, self.until = kind, until
+        self._names: dict[str, _Entry] = {}
+        self._templates: list[tuple[ResourceTemplate, _Entry]] = []
+        self._functions: dict[int, tuple[object, dict[Operation, None]]] = {}  # by id, for not all can be hashed
 
-    def add(self, component: Any, scopes: frozenset[str]) -> None:
+    def add(self, component: FastMCPComponent, layers: Sequence[FastMCPComponent]) -> None:
+        scopes, functions, name = seams.scopes_of(layers), _functions(layers), _name(component)
+        known, others = self._names.get(name, (frozenset[str](), ()))
+        self._names[name] = known | scopes, (*others, *functions)
         if isinstance(component, ResourceTemplate):
-            self._templates.append((component, scopes))
-        else:
-            name = _name(component)
-            self._names[name] = self._names.get(name, frozenset()) | scopes
+            self._templates.append((component, (scopes, functions)))
+            return
+        for function in functions:
+            self._functions.setdefault(id(function), (function, {}))[1][Operation(self._kind, name)] = None
 
-    def find(self, name: str) -> frozenset[str] | None:
-        fit = [scopes for template, scopes in self._templates if template.matches(name) is not None]
+    def find(self, name: str) -> _Entry | None:
+        fit = [entry for template, entry in self._templates if template.matches(name) is not None]
         if name in self._names:
             fit.append(self._names[name])
-        return frozenset().union(*fit) if fit else None
+        if not fit:
+            return None
+        return frozenset[str]().union(*(scopes for scopes, _ in fit)), tuple(f for _, found in fit for f in found)
+
+    def names_of(self, function: object) -> Sequence[Operation]:
+        return list(self._functions[id(function)][1]) if id(function) in self._functions else []
+
+
+def _functions(layers: Sequence[FastMCPComponent]) -> tuple[object, ...]:
+    found = (getattr(component, "fn", None) for component in layers)
+    return tuple(function for function in found if function is not None)
 
 
 def _name(component: Any) -> str:

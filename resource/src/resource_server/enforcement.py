@@ -1,21 +1,28 @@
 """The second line behind HTTP: FastMCP itself refuses an operation without its scopes, and lists can leave it out.
 
-It sees what FastMCP understood, so no way of writing a request gets round it.
+It sees what FastMCP understood, so no way of writing a request gets round it. What the operation comes to is judged
+once more in the last line, for there are tools that run other tools.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from fastmcp.exceptions import AuthorizationError, InsufficientScopeError
+from fastmcp.prompts import Prompt
+from fastmcp.resources import ResourceTemplate
 from fastmcp.server.dependencies import get_access_token, get_http_request
 from fastmcp.server.middleware import CallNext, Middleware, MiddlewareContext
+from fastmcp.tools import Tool
 from mcp.shared.exceptions import MCPError
 
+from resource_server import last_line, log
 from resource_server.answers import INSUFFICIENT_SCOPE, Challenge
 from resource_server.catalogue import Catalogue
-from resource_server.introspection import INTROSPECTED, Introspection
+from resource_server.fetch import FetchFailed
+from resource_server.introspection import INTROSPECTED, Introspection, NotActive
 from resource_server.operations import operations
 from resource_server.scopes import Kind, Operation
 
@@ -40,16 +47,13 @@ class Enforcement(Middleware):
         return await call_next(context)
 
     async def on_call_tool(self, context: MiddlewareContext[Any], call_next: CallNext[Any, Any]) -> Any:
-        await self._check(Operation("tool", context.message.name))
-        return await call_next(context)
+        return await self._checked(Operation("tool", context.message.name), context, call_next)
 
     async def on_read_resource(self, context: MiddlewareContext[Any], call_next: CallNext[Any, Any]) -> Any:
-        await self._check(Operation("resource", str(context.message.uri)))
-        return await call_next(context)
+        return await self._checked(Operation("resource", str(context.message.uri)), context, call_next)
 
     async def on_get_prompt(self, context: MiddlewareContext[Any], call_next: CallNext[Any, Any]) -> Any:
-        await self._check(Operation("prompt", context.message.name))
-        return await call_next(context)
+        return await self._checked(Operation("prompt", context.message.name), context, call_next)
 
     async def on_list_tools(self, context: MiddlewareContext[Any], call_next: CallNext[Any, Any]) -> Sequence[Any]:
         return await self._shown("tool", await call_next(context))
@@ -65,15 +69,58 @@ class Enforcement(Middleware):
     ) -> Sequence[Any]:
         return await self._shown("resource", await call_next(context))
 
+    async def _checked(
+        self, operation: Operation, context: MiddlewareContext[Any], call_next: CallNext[Any, Any]
+    ) -> Any:
+        await self._check(operation)
+        with last_line.judged_by(functools.partial(self._judge, operation)):
+            return await call_next(context)
+
     async def _check(self, operation: Operation) -> None:
-        needed = await self._catalogue.needed(operation)
+        self._demand(await self._catalogue.needed(operation))
+        if self._introspection is not None:
+            await self._introspect(self._introspection, await self._catalogue.meanings(operation))
+
+    async def _judge(self, operation: Operation, component: Any) -> None:
+        """What patterns ask for the names of a function holds too where `operation` came to it by another way."""
+        policy = self._catalogue.policy
+        kind: Kind = (
+            "tool" if isinstance(component, Tool) else "prompt" if isinstance(component, Prompt) else "resource"
+        )
+        names = await self._catalogue.names_of(kind, component.fn)
+        needed = frozenset[str]().union(*map(policy.by_name, names))
+        unnamed = isinstance(component, ResourceTemplate) and operation.kind != "resource"
+        if unnamed:  # which of its resources this is, in the names that callers use, nobody can tell
+            needed |= policy.of_every("resource")
+        self._demand(needed)
+        if self._introspection is not None:
+            await self._introspect(
+                self._introspection, names, certainly=unnamed and self._introspection.of_some("resource")
+            )
+
+    def _demand(self, needed: frozenset[str]) -> None:
         if not needed.issubset(_granted()):
             asked = self._challenge.including(needed)
             text = f"insufficient_scope: this operation needs {' '.join(asked)}; sign in again and allow it"
             raise InsufficientScopeError(asked, message=text)
-        wanted = self._introspection is not None and self._introspection.wanted(operation)
-        if wanted and INTROSPECTED not in get_http_request().scope:
-            raise AuthorizationError("The issuer was not asked about this operation's token.")
+
+    async def _introspect(
+        self, introspection: Introspection, names: Iterable[Operation], *, certainly: bool = False
+    ) -> None:
+        """Ask the issuer, if it is to be asked about one of `names` and was not."""
+        if not certainly and not any(map(introspection.wanted, names)):
+            return
+        scope = get_http_request().scope
+        if INTROSPECTED in scope:
+            return
+        try:
+            await introspection.check(scope["user"])
+        except NotActive:
+            raise AuthorizationError("The access token was revoked.") from None
+        except FetchFailed as error:
+            log.note(error=str(error))
+            raise AuthorizationError("The token could not be checked now; try again.") from None
+        scope[INTROSPECTED] = True
 
     async def _shown(self, kind: Kind, found: Sequence[Any]) -> Sequence[Any]:
         if not self._only_allowed:

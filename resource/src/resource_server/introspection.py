@@ -7,7 +7,7 @@ from resource_server.callers import Caller
 from resource_server.fetch import Fetcher, FetchFailed
 from resource_server.issuer import Issuer
 from resource_server.metrics import Metrics
-from resource_server.scopes import Operation, matches
+from resource_server.scopes import Kind, Operation, matches, means_kind
 
 INTROSPECTED = "resource_server.introspected"  # in the ASGI scope of a request whose token was found active
 
@@ -33,6 +33,10 @@ class Introspection:
 
     def wanted(self, operation: Operation) -> bool:
         return any(matches(pattern, operation) for pattern in self._patterns)
+
+    def of_some(self, kind: Kind) -> bool:
+        """Whether some operation of a kind is wanted: for when it is not known which one it is."""
+        return any(means_kind(pattern, kind) for pattern in self._patterns)
 
     async def check(self, caller: Caller) -> None:
         """Return when the token is active. Raises NotActive, or FetchFailed when nobody can tell."""

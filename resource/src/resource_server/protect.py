@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from fastmcp import FastMCP
 from starlette.types import ASGIApp
 
-from resource_server import health, metadata
+from resource_server import health, last_line, metadata
 from resource_server.answers import Challenge
 from resource_server.bearer import BearerGate
 from resource_server.browser import Browser
@@ -72,9 +72,11 @@ class Protection:
         self.challenge = Challenge(metadata.metadata_url(settings.BASE_URL), settings.RESOURCE_SCOPES)
         self.introspection = self._introspection()
         only_allowed = settings.RESOURCE_LISTS == "allowed"
-        server.add_middleware(
-            Enforcement(self.catalogue, self.challenge, self.introspection, only_allowed=only_allowed)
+        # Before all others: what they answer by themselves, from a cache or by tools of their own, is judged too.
+        server.middleware.insert(
+            0, Enforcement(self.catalogue, self.challenge, self.introspection, only_allowed=only_allowed)
         )
+        last_line.stand()
         sessions = Sessions(settings.RESOURCE_MOST_SESSIONS, settings.RESOURCE_MOST_SESSIONS_EACH)
         self.transports = Transports(server, settings.RESOURCE_TRANSPORT, sessions)
 

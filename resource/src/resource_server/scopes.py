@@ -7,11 +7,14 @@ from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import Literal, NamedTuple, TypeVar
 
+from resource_server.spelling import spellings
+
 Kind = Literal["tool", "resource", "prompt"]
 KINDS: tuple[Kind, ...] = ("tool", "resource", "prompt")
 
 _MARK = "__required_scopes__"
 _NOTHING: Mapping[str, Collection[str]] = {}
+_LONG = 256  # a name beyond this is nobody's: it is judged, and not remembered
 F = TypeVar("F", bound=Callable[..., object])
 
 
@@ -56,7 +59,7 @@ class Policy:
     ) -> None:
         self._patterns = [(pattern, frozenset(scopes)) for pattern, scopes in patterns.items()]
         self._implied = {scope: _closure(scope, implied) for scope in implied}
-        self.by_name = lru_cache(maxsize=4096)(self._by_name)
+        self._remembered = lru_cache(maxsize=4096)(self._by_name)
 
     @property
     def mentioned(self) -> frozenset[str]:
@@ -70,17 +73,45 @@ class Policy:
             found |= dict.fromkeys(self._implied.get(scope, ()))
         return list(found)
 
-    def _by_name(self, operation: Operation) -> frozenset[str]:
+    def by_name(self, operation: Operation) -> frozenset[str]:
         """What the patterns say about an operation."""
+        return self._by_name(operation) if len(operation.name) > _LONG else self._remembered(operation)
+
+    def of_every(self, kind: Kind) -> frozenset[str]:
+        """What the patterns say about some operation of a kind: for when it is not known which one it is."""
+        return frozenset().union(*(scopes for pattern, scopes in self._patterns if means_kind(pattern, kind)))
+
+    def _by_name(self, operation: Operation) -> frozenset[str]:
         return frozenset().union(*(scopes for pattern, scopes in self._patterns if matches(pattern, operation)))
 
 
 def matches(pattern: str, operation: Operation) -> bool:
-    """Whether `name*`, `tool:name*`, `resource:uri*` or `prompt:name*` means the operation."""
-    kind, colon, glob = pattern.partition(":")
-    if colon and kind in KINDS:
-        return kind == operation.kind and fnmatchcase(operation.name, glob)
-    return operation.kind == "tool" and fnmatchcase(operation.name, pattern)
+    """Whether `name*`, `tool:name*`, `resource:uri*` or `prompt:name*` means the operation.
+
+    A URI has many spellings that reach the same resource; it is enough that a pattern means one of them.
+    """
+    kind, glob = _parts(pattern)
+    if kind != operation.kind:
+        return False
+    if fnmatchcase(operation.name, glob):
+        return True
+    if kind != "resource":
+        return False
+    found = spellings(operation.name)
+    return found is None or any(fnmatchcase(spelling, glob.casefold()) for spelling in found)
+
+
+def means_kind(pattern: str, kind: Kind) -> bool:
+    """Whether a pattern is about operations of that kind."""
+    return _parts(pattern)[0] == kind
+
+
+def _parts(pattern: str) -> tuple[Kind, str]:
+    named, colon, glob = pattern.partition(":")
+    for kind in KINDS if colon else ():
+        if kind == named:
+            return kind, glob
+    return "tool", pattern
 
 
 def _closure(scope: str, implied: Mapping[str, Collection[str]]) -> tuple[str, ...]:

@@ -2,46 +2,43 @@
 
 - FastMCP lists a server's components for a caller and leaves out what the caller may not use; only the stdio
   transport sees all. A challenge must name the scopes of just what is left out, so we list as stdio does.
-- A mounted server's components are wrapped, and the wrapper does not show the function with its `@requires`.
-- A tool of an app can be called by a hashed name that no list shows.
+- A transform that offers a search instead of a list hides the tools, and they can be called all the same.
+- FastMCP finds a component by its name in ways that no list shows: an app's hashed name, injected tools.
+- A tool made of another one, and a mounted server's component, do not show the function that they come to.
+- A function that is given its context is wrapped, and the wrapper does not show the function's `@requires`.
 - FastMCP asks its providers for a component side by side, in a task group, even when there is but one.
 - FastMCP describes each call for OpenTelemetry before it is known that nobody listens.
 - A 2026-07-28 tool call must be checked against the tool's schema (`Mcp-Param-*` headers). The MCP SDK asks
   `get_tool_input_schema`, which FastMCP leaves empty: then the SDK lists every tool at every call.
-- The SDK counts the sessions of the older era together, whoever opened them, and says of a session when its idle time
-  ends: never, while a request of it is under way.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from contextlib import ExitStack, contextmanager
+from typing import Any
 
 from fastmcp import FastMCP, settings
+from fastmcp.server import dependencies
 from fastmcp.server.auth import AccessToken
 from fastmcp.server.context import reset_transport, set_transport
-from fastmcp.server.http import StreamableHTTPASGIApp
 from fastmcp.server.providers import aggregate
 from fastmcp.server.providers.addressing import parse_hashed_backend_name
 from fastmcp.server.providers.fastmcp_provider import (
+    FastMCPProvider,
     FastMCPProviderPrompt,
     FastMCPProviderResource,
     FastMCPProviderResourceTemplate,
     FastMCPProviderTool,
 )
+from fastmcp.server.transforms.catalog import CatalogTransform
 from fastmcp.utilities import async_utils
 from fastmcp.utilities.authorization import AuthContext, scope_requirements
 from fastmcp.utilities.components import FastMCPComponent
 from fastmcp.utilities.versions import version_sort_key
-from mcp.server.auth.middleware.bearer_auth import AuthorizationContext
-from mcp.server.streamable_http import StreamableHTTPServerTransport
-from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from opentelemetry.trace import ProxyTracerProvider, get_tracer_provider
-from starlette.applications import Starlette
-from starlette.routing import Route
 
-from resource_server.scopes import Kind, required_by
+from resource_server.scopes import Kind, Operation, required_by
 
 _NOBODY = AccessToken(token="", client_id="", scopes=[])
 _WRAPPERS: tuple[tuple[type[FastMCPComponent], Kind, str, str], ...] = (
@@ -53,45 +50,86 @@ _WRAPPERS: tuple[tuple[type[FastMCPComponent], Kind, str, str], ...] = (
 
 
 async def every_component(server: FastMCP[Any], kind: Kind) -> Sequence[FastMCPComponent]:
-    """All versions of all components of a kind, those included that the caller may not use."""
-    reset = set_transport("stdio")
-    try:
-        if kind == "tool":
-            return await server.list_tools(run_middleware=False)
+    """All versions of all components of a kind, those included that the caller may not use, or not see."""
+    with _as_stdio():
+        found = await _listed(server, kind)
+        searches = list(_searches(server))
+        if searches:
+            with ExitStack() as stack:
+                for search in searches:
+                    stack.callback(search._bypass.reset, search._bypass.set(True))
+                found += await _listed(server, kind)
+    return found
+
+
+async def unlisted(server: FastMCP[Any], operation: Operation) -> FastMCPComponent | None:
+    """What a name stands for that no list shows."""
+    kind, name = operation
+    with _as_stdio():
         if kind == "prompt":
-            return await server.list_prompts(run_middleware=False)
-        resources = await server.list_resources(run_middleware=False)
-        return [*resources, *await server.list_resource_templates(run_middleware=False)]
-    finally:
-        reset_transport(reset)
+            return await server.get_prompt(name)
+        if kind == "resource":
+            return await server.get_resource(name) or await server.get_resource_template(name)
+        return await server.get_tool(name) or await _hashed(server, name)
 
 
 async def hashed_tool(server: FastMCP[Any], name: str) -> FastMCPComponent | None:
     """The tool that a hashed name stands for."""
-    address = parse_hashed_backend_name(name)
-    if address is None:
-        return None
-    reset = set_transport("stdio")
-    try:
-        return await server.get_tool_by_hash(*address)
-    finally:
-        reset_transport(reset)
+    with _as_stdio():
+        return await _hashed(server, name)
+
+
+async def layers(component: FastMCPComponent) -> list[FastMCPComponent]:
+    """A component, and all that runs when it does: what it was made of, what a mounted server has in its place."""
+    found = [component]
+    beneath = getattr(component, "parent_tool", None)
+    if beneath is not None:
+        found += await layers(beneath)
+    for wrapper, kind, original, attribute in _WRAPPERS:
+        if isinstance(component, wrapper):
+            mounted: Any = component
+            name = str(getattr(mounted, original))
+            inner = [c for c in await every_component(mounted._server, kind) if str(getattr(c, attribute, "")) == name]
+            hidden = await unlisted(mounted._server, Operation(kind, name)) if not inner else None
+            for each in inner if hidden is None else [hidden]:
+                found += await layers(each)
+    return found
 
 
 async def declared_scopes(component: FastMCPComponent) -> frozenset[str]:
     """What `@requires` and FastMCP's own `auth=require_scopes(...)` say about a component."""
-    found = required_by(getattr(component, "fn", None))
-    own = getattr(component, "auth", None)
-    if own is not None:
-        found |= frozenset(scope_requirements(own, AuthContext(_NOBODY, component)) or ())
-    for wrapper, kind, original, attribute in _WRAPPERS:
-        if isinstance(component, wrapper):
-            mounted: Any = component
-            name = getattr(mounted, original)
-            for inner in await every_component(mounted._server, kind):
-                if str(getattr(inner, attribute, "")) == name:
-                    found |= await declared_scopes(inner)
-    return found
+    return scopes_of(await layers(component))
+
+
+def scopes_of(found: Iterable[FastMCPComponent]) -> frozenset[str]:
+    """The same of components by themselves."""
+    scopes: frozenset[str] = frozenset()
+    for component in found:
+        scopes |= marked(getattr(component, "fn", None))
+        own = getattr(component, "auth", None)
+        if own is not None:
+            scopes |= frozenset(scope_requirements(own, AuthContext(_NOBODY, component)) or ())
+    return scopes
+
+
+def marked(function: object) -> frozenset[str]:
+    """What `@requires` says about a function, or about one that it wraps."""
+    scopes: frozenset[str] = frozenset()
+    seen: list[object] = []
+    waiting = [function]
+    while waiting:
+        following = waiting.pop()
+        if following is None or any(following is known for known in seen):
+            continue
+        seen.append(following)
+        scopes |= required_by(following)
+        # of functools.wraps, of pydantic.validate_call, of functools.partial
+        waiting += [getattr(following, name, None) for name in ("__wrapped__", "raw_function", "func")]
+        code = getattr(following, "__code__", None)
+        if code is not None and code.co_filename == dependencies.__file__ and "fn" in code.co_freevars:
+            cells: Any = following
+            waiting.append(cells.__closure__[code.co_freevars.index("fn")].cell_contents)
+    return scopes
 
 
 def schemas_as_listed(tools: Sequence[FastMCPComponent]) -> dict[str, Mapping[str, Any]]:
@@ -131,54 +169,35 @@ def give_schemas(server: FastMCP[Any], lookup: Callable[[str], Mapping[str, Any]
     server._mcp_server.get_tool_input_schema = lookup
 
 
-class Owner(NamedTuple):
-    """Whose session it is: the person or the client that the token speaks for."""
-
-    issuer: str | None
-    subject: str | None
-
-
-class OpenSession(NamedTuple):
-    """idle_until: when it ends by itself; without end while it is used."""
-
-    id: str
-    owner: Owner
-    idle_until: float
+@contextmanager
+def _as_stdio() -> Iterator[None]:
+    reset = set_transport("stdio")
+    try:
+        yield
+    finally:
+        reset_transport(reset)
 
 
-def session_manager(app: Starlette) -> StreamableHTTPSessionManager:
-    """What keeps the sessions of a streamable HTTP application that has started."""
-    endpoints = [route.endpoint for route in app.routes if isinstance(route, Route)]
-    found = [e.session_manager for e in endpoints if isinstance(e, StreamableHTTPASGIApp)]
-    [manager] = [manager for manager in found if manager is not None]
-    return manager
+async def _listed(server: FastMCP[Any], kind: Kind) -> list[FastMCPComponent]:
+    if kind == "tool":
+        return list(await server.list_tools(run_middleware=False))
+    if kind == "prompt":
+        return list(await server.list_prompts(run_middleware=False))
+    resources = await server.list_resources(run_middleware=False)
+    return [*resources, *await server.list_resource_templates(run_middleware=False)]
 
 
-def open_sessions(manager: StreamableHTTPSessionManager) -> Iterator[OpenSession]:
-    for session_id, transport in manager._server_instances.items():
-        until = math.inf if transport.idle_scope is None else transport.idle_scope.deadline
-        yield OpenSession(session_id, _owner(manager._session_owners.get(session_id)), until)
+def _searches(provider: Any) -> Iterator[CatalogTransform]:
+    """The transforms of a server, and of all that it is made of, that hide what they offer."""
+    yield from (transform for transform in provider.transforms if isinstance(transform, CatalogTransform))
+    beneath = [*getattr(provider, "providers", ()), getattr(provider, "_inner", None)]
+    if isinstance(provider, FastMCPProvider):
+        beneath.append(provider.server)
+    for inner in beneath:
+        if inner is not None:
+            yield from _searches(inner)
 
 
-def ask_before_sessions(manager: StreamableHTTPSessionManager, ask: Callable[[Owner], None]) -> None:
-    """Call `ask` before each new session; when it raises, there is none. The SDK's own limit is lifted."""
-    original = manager._admit_session
-
-    def admit(requestor: AuthorizationContext | None) -> StreamableHTTPServerTransport | None:
-        ask(_owner(requestor))
-        return original(requestor)
-
-    manager.max_sessions = None
-    vars(manager)["_admit_session"] = admit
-
-
-def end_session(manager: StreamableHTTPSessionManager, session_id: str) -> None:
-    """Forget a session now, and close it soon."""
-    transport = manager._server_instances.pop(session_id)
-    manager._session_owners.pop(session_id, None)
-    group: Any = manager._task_group
-    group.start_soon(manager._discard_session, session_id, transport)
-
-
-def _owner(requestor: AuthorizationContext | None) -> Owner:
-    return Owner(requestor["issuer"], requestor["subject"]) if requestor is not None else Owner(None, None)
+async def _hashed(server: FastMCP[Any], name: str) -> FastMCPComponent | None:
+    address = parse_hashed_backend_name(name)
+    return None if address is None else await server.get_tool_by_hash(*address)

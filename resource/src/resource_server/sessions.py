@@ -13,7 +13,7 @@ from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 
-from resource_server import log, seams
+from resource_server import log, session_seams
 
 RETRY_AFTER = {"Retry-After": "30"}
 """Seconds: sessions end when their clients say so, or by themselves when they were idle for long."""
@@ -31,13 +31,13 @@ class Sessions:
 
     def watch(self, app: Starlette) -> None:
         """Apply the rule to a streamable HTTP application that has started."""
-        manager = seams.session_manager(app)
-        seams.ask_before_sessions(manager, partial(self._admit, manager))
+        manager = session_seams.session_manager(app)
+        session_seams.ask_before_sessions(manager, partial(self._admit, manager))
 
-    def _admit(self, manager: StreamableHTTPSessionManager, caller: seams.Owner) -> None:
+    def _admit(self, manager: StreamableHTTPSessionManager, caller: session_seams.Owner) -> None:
         """Make room for one session more, or raise HTTPException."""
         number, own = 0, [(math.inf, "")]
-        for session in seams.open_sessions(manager):
+        for session in session_seams.open_sessions(manager):
             number += 1
             if session.owner == caller:
                 own.append((session.idle_until, session.id))
@@ -46,7 +46,7 @@ class Sessions:
             return
         idle_until, oldest = min(own)
         if idle_until < math.inf:
-            seams.end_session(manager, oldest)
+            session_seams.end_session(manager, oldest)
             log.note(session="in place of an idle one")
         elif too_many:
             raise HTTPException(429, f"You have {self._most_each} sessions in use, and may have no more.", RETRY_AFTER)

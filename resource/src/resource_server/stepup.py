@@ -81,7 +81,8 @@ class StepUp:
         self, introspection: Introspection, asked_for: tuple[Operation, ...], scope: Scope, send: Send
     ) -> bool:
         """Whether to go on: the issuer was not to be asked, or says that the token is active."""
-        if not any(introspection.wanted(operation) for operation in asked_for):
+        meant = [meaning for operation in asked_for for meaning in await self.catalogue.meanings(operation)]
+        if not any(map(introspection.wanted, meant)):
             return True
         try:
             await introspection.check(scope["user"])
