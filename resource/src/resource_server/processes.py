@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import os
 import threading
 from collections.abc import AsyncIterator
@@ -40,10 +41,10 @@ class Processes:
     async def client(self) -> ProxyClient[Any]:
         """The client of the caller of the request under way. Raises ToolError when there is no room."""
         key = self._caller()
+        while key not in self._clients and len(self._clients) >= self._most:
+            await self._make_room()  # while it waits, others may take the room, or come for the same client
         known = self._clients.get(key)
         if known is None:
-            if len(self._clients) >= self._most:
-                await self._make_room()
             transport = StdioTransport(
                 self._command[0], self._command[1:], env=self._environment, keep_alive=True, log_file=self._stderr
             )
@@ -77,17 +78,22 @@ class Processes:
         return str(token.claims.get("iss")), token.subject
 
     async def _make_room(self) -> None:
-        resting = [(client.last_used, key) for key, client in self._clients.items() if not client.users]
-        if not resting:
+        resting = self._take_away(monotonic())
+        if resting is None:
             raise ToolError("All upstream processes are in use; try again shortly.")
-        await self._clients.pop(min(resting)[1]).end()
+        await resting.end()
 
     async def _sweep(self) -> None:
         while True:
             await asyncio.sleep(min(self._idle / 4, 15))
-            due = monotonic() - self._idle
-            for key in [k for k, client in self._clients.items() if not client.users and client.last_used < due]:
-                await self._clients.pop(key).end()
+            while due := self._take_away(monotonic() - self._idle):
+                await due.end()  # which takes as long as the process likes: meanwhile others are used, or taken away
+
+    def _take_away(self, before: float) -> _Client | None:
+        """The client that nobody uses for longest, if not since `before`: from now on nobody will."""
+        resting = [(client.last_used, key) for key, client in self._clients.items() if not client.users]
+        last_used, key = min(resting, default=(math.inf, _EVERYONE))
+        return self._clients.pop(key) if last_used <= before else None
 
 
 class _Client(ProxyClient[StdioTransport]):

@@ -1,0 +1,125 @@
+"""The processes of a stdio upstream while one of them takes its time to end: others come and go meanwhile."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from tests.resource.running import Running, result, serving
+from tests.resource.stand_in import StandIn
+
+SLOW = """
+import asyncio, atexit, os, sys, time
+from pathlib import Path
+from fastmcp import FastMCP
+
+def tell(what):
+    Path(sys.argv[1], f"{what}-{os.getpid()}").touch()
+
+def end():
+    tell("ending")
+    time.sleep(1.5)
+
+tell("started")
+atexit.register(end)
+mcp = FastMCP("slow to end")
+
+@mcp.tool
+async def nap(seconds: float) -> int:
+    await asyncio.sleep(seconds)
+    return os.getpid()
+
+mcp.run(show_banner=False)
+"""
+
+
+class Slow:
+    """A resource before such processes, and what can be seen of them. told: a file for each start and each end."""
+
+    def __init__(self, server: Running, script: Path, told: Path) -> None:
+        self.server, self._script, self._told = server, script, told
+
+    def nap(self, sub: str, seconds: float = 0) -> Any:
+        """The process that answered."""
+        arguments = {"seconds": seconds}
+        answer = self.server.modern("tools/call", self.server.token(sub=sub), name="nap", arguments=arguments)
+        found = result(answer)
+        assert not found.get("isError"), found
+        return found["structuredContent"]["result"]
+
+    def running(self) -> set[int]:
+        found = (child for child in psutil.Process().children(recursive=True) if child.is_running())
+        return {child.pid for child in found if child.status() != psutil.STATUS_ZOMBIE and self._is_ours(child)}
+
+    def _is_ours(self, child: psutil.Process) -> bool:
+        try:
+            return str(self._script) in child.cmdline()
+        except psutil.Error:
+            return False
+
+    def told(self, what: str) -> set[int]:
+        names = (file.name.partition("-") for file in self._told.iterdir())
+        return {int(pid) for name, _, pid in names if name == what}
+
+    def until(self, what: Any, why: str) -> None:
+        deadline = time.monotonic() + 60
+        while not what():
+            assert time.monotonic() < deadline, why
+            time.sleep(0.02)
+
+
+@pytest.fixture
+def slow(issuer: StandIn, tmp_path: Path) -> Any:
+    script, told = tmp_path / "slow.py", tmp_path / "told"
+    script.write_text(SLOW)
+    told.mkdir()
+
+    @contextmanager
+    def start(**settings: int) -> Iterator[Slow]:
+        command = f"{sys.executable} {script} {told}"
+        with serving(issuer, RESOURCE_UPSTREAM=command, **settings) as server:
+            yield Slow(server, script, told)
+
+    return start
+
+
+def test_room_that_is_waited_for_is_taken_once(slow: Any) -> None:
+    with slow(RESOURCE_UPSTREAM_PROCESSES=1) as upstream, ThreadPoolExecutor(2) as pool:
+        first = upstream.nap("alice")
+        one = pool.submit(upstream.nap, "bob")
+        upstream.until(lambda: first in upstream.told("ending"), "nothing makes room")
+        other = pool.submit(upstream.nap, "bob")
+        assert one.result() == other.result(), "one caller has one process"
+        assert upstream.told("started") == {first, one.result()}, "there were more processes than there may be"
+
+
+def test_idle_ones_are_ended_and_used_ones_are_not(slow: Any) -> None:
+    callers = [f"user-{number}" for number in range(3)]
+    with (
+        slow(RESOURCE_UPSTREAM_PROCESSES=3, RESOURCE_UPSTREAM_IDLE_SECONDS=2) as upstream,
+        ThreadPoolExecutor(3) as pool,
+    ):
+        for _ in range(2):  # after the second time all of them become idle together
+            list(pool.map(upstream.nap, callers))
+        upstream.until(lambda: upstream.told("ending"), "idle processes go on")
+        assert all(pool.map(upstream.nap, callers, [5.0] * 3)), "a process was ended while it worked"
+
+
+def test_the_sweeper_lives_on_when_others_make_room(slow: Any) -> None:
+    callers = [f"user-{number}" for number in range(3)]
+    with (
+        slow(RESOURCE_UPSTREAM_PROCESSES=3, RESOURCE_UPSTREAM_IDLE_SECONDS=2) as upstream,
+        ThreadPoolExecutor(3) as pool,
+    ):
+        for _ in range(2):
+            list(pool.map(upstream.nap, callers))
+        upstream.until(lambda: upstream.told("ending"), "idle processes go on")
+        list(pool.map(upstream.nap, [f"new-{number}" for number in range(3)]))
+        upstream.until(lambda: not upstream.running(), "nothing ends idle processes any more")
