@@ -82,7 +82,7 @@ def slow(issuer: StandIn, tmp_path: Path) -> Any:
     told.mkdir()
 
     @contextmanager
-    def start(**settings: int) -> Iterator[Slow]:
+    def start(**settings: Any) -> Iterator[Slow]:
         command = f"{sys.executable} {script} {told}"
         with serving(issuer, RESOURCE_UPSTREAM=command, **settings) as server:
             yield Slow(server, script, told)

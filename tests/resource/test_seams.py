@@ -27,7 +27,7 @@ from mcp.server.lowlevel.server import Server
 from tests.resource.running import META, Running, result, serving
 from tests.resource.stand_in import StandIn
 
-from resource_server import last_line, seams
+from resource_server import last_line, seams, session_seams
 from resource_server.catalogue import Catalogue
 from resource_server.scopes import Operation, Policy, requires
 from resource_server.sessions import Sessions

@@ -66,7 +66,9 @@ class Guard:
     open_paths: answered under any Host (health checks of orchestrators use addresses).
     trusted_proxies: whose `X-Forwarded-For` is believed; it replaces `scope["client"]`.
     scheme: of the public origin, which absolute links bear, whoever ended TLS before us; None leaves it as it is.
-    concurrency: requests in progress, streams included, beyond which the answer is 503.
+    quick_paths: answered from memory, to whoever must find out what is the matter.
+    concurrency: requests in progress, streams included, beyond which the answer is 503. Open and quick paths have
+        as much room again, of their own: those who watch and those who begin get in however busy the others are.
     """
 
     def __init__(
@@ -76,6 +78,7 @@ class Guard:
         allowed_hosts: Collection[str],
         settings: tuple[str, str],
         open_paths: Collection[str] = (),
+        quick_paths: Collection[str] = (),
         trusted_proxies: Collection[Network] = (),
         scheme: str | None = None,
         concurrency: int = 1000,
@@ -85,7 +88,8 @@ class Guard:
         self.open_paths = frozenset(open_paths)
         self.proxies = tuple(trusted_proxies)
         self.scheme = scheme
-        self.room = concurrency
+        self.apart = self.open_paths.union(quick_paths)
+        self.room = [concurrency, concurrency]  # for all paths but those, and for those
         names = " or ".join(sorted(allowed_hosts))
         self.misdirected = f"This server answers as {names}; {settings[0]} is its name, {settings[1]} adds others."
 
@@ -114,7 +118,7 @@ class Guard:
         elif b"%" in scope.get("raw_path", b"") or "\\" in scope["path"]:
             # No path of ours needs encoding; decoding would let /dev%2Ftoken pass a proxy's rule for /dev/.
             await refuse(send, 404, "not_found", "There is nothing at this path.")
-        elif self.room <= 0:
+        elif self.room[which := scope["path"] in self.apart] <= 0:
             retry = (b"retry-after", b"1")
             await refuse(send, 503, "temporarily_unavailable", "Too many requests at once; try again.", retry)
         else:
@@ -122,11 +126,11 @@ class Guard:
                 scope["scheme"] = self.scheme
             if self.proxies:
                 self._believe_proxy(scope)
-            self.room -= 1
+            self.room[which] -= 1
             try:
                 await self.app(scope, receive, send)
             finally:
-                self.room += 1
+                self.room[which] += 1
 
     def _ours(self, host: bytes) -> bool:
         if host in self.hosts or b"*" in self.hosts:

@@ -14,6 +14,7 @@ PARSE_ERROR = -32700
 INVALID_REQUEST = -32600
 # JSON-RPC 2.0 §5.1 leaves codes outside -32768..-32000 to applications: these are the HTTP status.
 UNAUTHORIZED, FORBIDDEN_ORIGIN, INSUFFICIENT_SCOPE, TOO_LARGE, UNAVAILABLE = 401, 403, 403, 413, 503
+TOO_MANY = 429
 
 Header = tuple[bytes, bytes]
 

@@ -11,7 +11,7 @@ from fastapi_swagger import patch_fastapi
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
-from resource_server import health, scrape
+from resource_server import health, metadata, scrape
 from resource_server.guard import Guard, networks
 from resource_server.load import load_server
 from resource_server.metrics import Metrics
@@ -58,6 +58,7 @@ def create_app(settings: Settings, target: str | None = None) -> FastAPI:
         allowed_hosts=settings.allowed_hosts,
         settings=("BASE_URL", "RESOURCE_ALLOWED_HOSTS"),
         open_paths=(*health.PROBES, health.MCP_HEALTH, *([scrape.PATH] if settings.RESOURCE_METRICS else [])),
+        quick_paths=metadata.PATHS,
         trusted_proxies=networks(settings.RESOURCE_TRUSTED_PROXIES),
         scheme=urlsplit(settings.BASE_URL).scheme,
     )

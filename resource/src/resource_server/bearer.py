@@ -5,12 +5,16 @@ It comes before every 404, 405 and 400 of the server behind: an unauthenticated 
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from mcp.server.auth.middleware.auth_context import auth_context_var
 from starlette.authentication import AuthCredentials
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from resource_server import log
-from resource_server.answers import INSUFFICIENT_SCOPE, UNAUTHORIZED, UNAVAILABLE, Challenge, refuse
+from resource_server.answers import INSUFFICIENT_SCOPE, TOO_MANY, UNAUTHORIZED, UNAVAILABLE, Challenge, refuse
 from resource_server.callers import Caller, Callers
 from resource_server.expiry import end_after
 from resource_server.jwks import KeysUnavailable
@@ -18,13 +22,39 @@ from resource_server.verifier import Rejected
 
 _NO_TOKEN = "This server needs an access token in the Authorization header: see the resource metadata."
 _OUTAGE = "The token could not be checked because the issuer's keys cannot be fetched now; try again."
+_TOO_MANY = "You have too many requests in progress here: end some, event streams above all, or try again."
+# Far more than a caller needs, and far less than the server has room for
+MOST_STREAMS, MOST_REQUESTS = 100, 500
+
+
+class Room:
+    """How many streams and other requests each caller (issuer and subject) has in progress."""
+
+    def __init__(self) -> None:
+        self._taken: Counter[tuple[str, str | None, bool]] = Counter()
+
+    @contextmanager
+    def taken(self, caller: Caller, *, stream: bool) -> Iterator[bool]:
+        """Count a request while this lasts; whether there was room for it."""
+        token = caller.access_token
+        key = str(token.claims.get("iss")), token.subject, stream
+        if self._taken[key] >= (MOST_STREAMS if stream else MOST_REQUESTS):
+            yield False
+            return
+        self._taken[key] += 1
+        try:
+            yield True
+        finally:
+            self._taken[key] -= 1
+            if not self._taken[key]:
+                del self._taken[key]
 
 
 class BearerGate:
     """ASGI application around another one: lets authenticated requests with the base scopes through."""
 
-    def __init__(self, app: ASGIApp, callers: Callers, challenge: Challenge) -> None:
-        self.app, self.callers, self.challenge = app, callers, challenge
+    def __init__(self, app: ASGIApp, callers: Callers, challenge: Challenge, room: Room) -> None:
+        self.app, self.callers, self.challenge, self.room = app, callers, challenge, room
         self.scopes = frozenset(challenge.scopes)
         self.verified = callers.metrics.verified
 
@@ -57,7 +87,12 @@ class BearerGate:
             await refuse(send, 403, INSUFFICIENT_SCOPE, text, challenge)
             return
         self.verified["ok"]()
-        await self._serve(caller, scope, receive, send)
+        with self.room.taken(caller, stream=scope["method"] == "GET") as taken:
+            if taken:
+                await self._serve(caller, scope, receive, send)
+                return
+        log.note(error="too many requests of one caller")
+        await refuse(send, 429, TOO_MANY, _TOO_MANY, (b"retry-after", b"5"))
 
     async def _serve(self, caller: Caller, scope: Scope, receive: Receive, send: Send) -> None:
         scope["user"] = caller

@@ -12,7 +12,7 @@ from starlette.types import ASGIApp
 
 from resource_server import health, last_line, metadata
 from resource_server.answers import Challenge
-from resource_server.bearer import BearerGate
+from resource_server.bearer import BearerGate, Room
 from resource_server.browser import Browser
 from resource_server.callers import Callers
 from resource_server.catalogue import Catalogue
@@ -70,6 +70,7 @@ class Protection:
         self.metrics.watch_keys(self.keys)
         self.callers = Callers(_rules(settings), self.keys, settings.resource, policy, self.metrics)
         self.challenge = Challenge(metadata.metadata_url(settings.BASE_URL), settings.RESOURCE_SCOPES)
+        self.room = Room()
         self.introspection = self._introspection()
         only_allowed = settings.RESOURCE_LISTS == "allowed"
         # Before all others: what they answer by themselves, from a cache or by tools of their own, is judged too.
@@ -123,7 +124,7 @@ class Protection:
         over_http = self.settings.RESOURCE_SCOPE_CHALLENGE == "http"
         app, methods = self.transports.paths[path], self.transports.methods[path]
         inner = StepUp(app, self.catalogue, self.challenge, self.introspection, over_http=over_http)
-        return BearerGate(RpcErrors(inner, methods), self.callers, self.challenge)
+        return BearerGate(RpcErrors(inner, methods), self.callers, self.challenge, self.room)
 
     def _judged(self, app: ASGIApp) -> Guard:
         return Guard(app, allowed_hosts=self.settings.allowed_hosts, settings=("base_url", "allowed_hosts of guard()"))
