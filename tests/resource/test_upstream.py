@@ -12,6 +12,7 @@ from fastmcp import Client, Context, FastMCP, FastMCPApp
 from fastmcp.client.elicitation import ElicitResult
 from fastmcp.server.providers.addressing import hashed_backend_name
 from fastmcp.tools import Tool, ToolResult
+from loguru import logger
 from mcp_types import Completion, PromptReference
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from tests.resource.running import Running, listening, result, serving
@@ -159,3 +160,20 @@ def test_a_pattern_means_an_apps_tool_by_its_hash_too(issuer: StandIn) -> None:
         for name in ("wipe", hashed_backend_name("Dash", "wipe")):
             assert server.modern("tools/call", server.token(), name=name).status_code == 403
             assert "wiped" in server.modern("tools/call", server.token(scope="mcp:tools dash:wipe"), name=name).text
+
+
+@pytest.mark.parametrize("path", ["", "/elsewhere", "/sse"])
+def test_a_wrong_path_is_no_empty_server(issuer: StandIn, path: str) -> None:
+    logged: list[str] = []
+    with behind(issuer, asking().http_app(), path) as server:
+        sink = logger.add(logged.append, format="{message}")
+        token = server.token()
+        session = server.session(token)
+        for _ in range(2):
+            for answer in (server.modern("tools/list", token), server.legacy("tools/list", token, session)):
+                assert '"error"' in answer.text, answer.text
+                assert '"tools":' not in answer.text
+                assert "127.0.0.1" not in answer.text
+        assert "wiped" not in server.modern("tools/call", token, name="wipe").text
+        logger.remove(sink)
+    assert len([line for line in logged if "answered 404" in line]) == 1

@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager
 from inspect import isawaitable
 from time import monotonic
 from typing import Any
+from urllib.parse import urlsplit
 
 import jwt
 from fastmcp import FastMCP
@@ -22,8 +23,17 @@ from fastmcp.client.transports.sse import SSETransport
 from fastmcp.server.completions import CompletionHandler, CompletionReference
 from fastmcp.server.dependencies import get_access_token, get_context
 from fastmcp.server.providers.proxy import ClientFactoryT, ProxyClient, ProxyMetadataMiddleware, ProxyProvider
+from fastmcp.utilities.exceptions import get_http_status_code
+from loguru import logger
 from mcp.shared.exceptions import MCPError
-from mcp_types import METHOD_NOT_FOUND, ClientCapabilities, Completion, CompletionArgument, CompletionContext
+from mcp_types import (
+    INTERNAL_ERROR,
+    METHOD_NOT_FOUND,
+    ClientCapabilities,
+    Completion,
+    CompletionArgument,
+    CompletionContext,
+)
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
 
 from resource_server import log, tracing
@@ -102,6 +112,7 @@ class WebUpstream:
 
     def __init__(self, url: str, settings: Settings) -> None:
         self._url, self._secret, self._audience = url, settings.RESOURCE_UPSTREAM_SECRET, settings.BASE_URL
+        self._complained = False
         self._modes: dict[str, tuple[str, float]] = {}  # by the mode tried first: the one that worked, and until when
 
     def client(self) -> ProxyClient[Any]:
@@ -114,9 +125,23 @@ class WebUpstream:
             transport, forward_incoming_headers=False, mode=mode if monotonic() < until else first, **unable
         )
         made.found = functools.partial(self._remember, first)
+        made.failed = self._complain
         return made
 
+    def _complain(self, status: int) -> None:
+        if not self._complained:
+            self._complained = True
+            where = urlsplit(self._url)
+            logger.error(
+                "upstream {}://{}{} answered {}: RESOURCE_UPSTREAM must be its MCP endpoint, mostly /mcp",
+                where.scheme,
+                where.netloc.rpartition("@")[2],
+                where.path,
+                status,
+            )
+
     def _remember(self, first: str, version: str | None) -> None:
+        self._complained = False
         if version is not None and monotonic() > self._modes.get(first, ("", 0.0))[1]:
             mode = "legacy" if version in HANDSHAKE_PROTOCOL_VERSIONS else version
             self._modes[first] = mode, monotonic() + REMEMBERED
@@ -142,20 +167,33 @@ class WebUpstream:
 
 
 class _WebClient(ProxyClient[Any]):
-    """Tells which protocol version was negotiated."""
+    """Tells which protocol version was negotiated, or what the upstream answered that is no MCP server."""
 
     found: Callable[[str | None], None]
+    failed: Callable[[int], None]
 
     async def __aenter__(self) -> Any:
         try:
-            entered = await super().__aenter__()  # type: ignore[no-untyped-call]
+            entered = await self._try_eras()
+        except Exception as error:
+            # To the SDK a 404 is a method that is not known, and to FastMCP's proxy that is a server without tools.
+            unknown = isinstance(error, MCPError) and error.code == METHOD_NOT_FOUND
+            status = 404 if unknown else get_http_status_code(error)
+            if status is None:
+                raise
+            self.failed(status)
+            raise MCPError(INTERNAL_ERROR, "The upstream server does not answer as an MCP server.") from None
+        self.found(self.protocol_version)
+        return entered
+
+    async def _try_eras(self) -> Any:
+        try:
+            return await super().__aenter__()  # type: ignore[no-untyped-call]
         except MCPError:
             if self.mode != "legacy":
                 raise
-            self.mode = "auto"  # an upstream without sessions refuses the handshake
-            entered = await super().__aenter__()  # type: ignore[no-untyped-call]
-        self.found(self.protocol_version)
-        return entered
+        self.mode = "auto"  # an upstream without sessions refuses the handshake
+        return await super().__aenter__()  # type: ignore[no-untyped-call]
 
 
 def _caller() -> tuple[str, dict[str, None]]:
