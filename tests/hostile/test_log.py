@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import subprocess
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -158,6 +159,7 @@ def check_lines(target: Target) -> None:
 
 
 BOOM = """
+import subprocess
 import sys
 from issuer import log, settings, wire
 from issuer.app import create_app
@@ -204,3 +206,13 @@ def test_an_exception_in_production_is_a_plain_500(booming: servers.Service, met
         assert secret not in log
     assert not [line for line in log.splitlines() if line.startswith("INFO")], "a message forged a line"
     assert httpx.get(f"{booming.origin}/healthz").status_code == 200
+
+
+@pytest.mark.parametrize("service", ["issuer", "resource_server"])
+def test_a_warning_of_a_library_is_a_line_like_any(service: str) -> None:
+    program = f"import warnings; from {service} import log; log.configure('INFO', 'json'); warnings.warn('old\\nthing')"
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    records = [json.loads(line) for line in ran.stderr.splitlines()]
+    assert len(records) == 1
+    assert records[0]["level"] == "warning"
+    assert r"old\nthing" in records[0]["event"]

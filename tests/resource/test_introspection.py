@@ -11,9 +11,16 @@ from urllib.parse import parse_qs
 
 import httpx
 import pytest
+from fastmcp.server.auth import AccessToken
 from fastmcp.server.providers.addressing import hashed_backend_name
 from tests.resource import stand_in
 from tests.resource.running import Running, challenge, result, serving
+
+from resource_server.callers import Caller
+from resource_server.fetch import Fetcher, FetchFailed
+from resource_server.introspection import Introspection
+from resource_server.issuer import Issuer
+from resource_server.metrics import Metrics
 
 SETTINGS = {
     "RESOURCE_INTROSPECT": "add_*",
@@ -147,3 +154,20 @@ def test_asked_by_whatever_name(asked: Asked, tmp_path: Any) -> None:
         told = result(call("c_call_tool", name="deep"))
         assert told["isError"] is True
         assert "revoked" in told["content"][0]["text"]
+
+
+async def test_an_issuer_with_tls_is_asked_with_tls(asked: Asked) -> None:
+    """The request has the token and our secret: metadata that says `http` must not get them."""
+    with introspecting(asked) as server:
+        fetcher = Fetcher()
+        issuer = Issuer("https://issuer.example", None, no_scopes, fetcher)
+        issuer._metadata = {"introspection_endpoint": f"{server.issuer.origin}/introspect"}
+        asking = Introspection(issuer, fetcher, ("*",), None, ("a", "b"), Metrics())
+        with pytest.raises(FetchFailed, match="introspection_endpoint"):
+            await asking.check(Caller(AccessToken(token="x", client_id="c", scopes=[])))
+        await fetcher.close()
+    assert asked.forms == []
+
+
+async def no_scopes() -> frozenset[str]:
+    return frozenset()

@@ -15,6 +15,7 @@ import jwt
 import psutil
 import pytest
 from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
 from fastmcp import Client, FastMCP
 from loguru import logger
 from tests.requirements import requirement
@@ -246,7 +247,34 @@ class TestGuard:
     def test_nonsense_is_refused(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("RESOURCE_TRANSPORT", "nonsense")
         guard(FastAPI(), FastMCP("x"), issuer="https://issuer.example", base_url="https://mcp.example")
-        for bad in ({"issuer": "http://x"}, {"base_url": "x"}, {"nonsense": 1}, {"transport": "x"}):
+        for bad in ({"issuer": "http://x"}, {"base_url": "x"}, {"nonsense": 1}, {"transport": "x"},
+                    {"upstream": "http://127.0.0.1:1/mcp"}, {"trusted_proxies": "10.0.0.1"}, {"port": 9},
+                    {"metrics": True}, {"log_level": "debug"}, {"upstream_shared": True}):  # fmt: skip
             arguments: dict[str, Any] = {"issuer": "https://i.example", "base_url": "https://m.example", **bad}
             with pytest.raises(SettingsError):
                 guard(FastAPI(), FastMCP("x"), **arguments)
+
+    @pytest.mark.parametrize("first", ["guard", "cors"])
+    def test_an_applications_own_cors(self, issuer: StandIn, first: str) -> None:
+        port = free_port()
+        origin = f"http://127.0.0.1:{port}"
+        app = FastAPI()
+
+        def cors() -> None:
+            app.add_middleware(CORSMiddleware, allow_origins=["*"], allow_methods=["*"], allow_headers=["*"])
+
+        if first == "cors":
+            cors()
+        guard(app, FastMCP("x"), issuer=issuer.origin, base_url=origin)
+        if first == "guard":
+            cors()
+        page = {"Origin": "http://localhost:3000"}
+        with listening(app, port):
+            for answer in (
+                httpx.post(f"{origin}/mcp", headers=page),
+                httpx.get(f"{origin}/.well-known/oauth-protected-resource/mcp", headers=page),
+                httpx.options(f"{origin}/mcp", headers={**page, "Access-Control-Request-Method": "POST"}),
+            ):
+                for name in ("access-control-allow-origin", "access-control-expose-headers"):
+                    assert len(answer.headers.get_list(name)) <= 1, (answer.url, answer.headers)
+                assert answer.headers["access-control-allow-origin"] in ("*", page["Origin"])

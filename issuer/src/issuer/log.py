@@ -100,6 +100,7 @@ def configure(level: str = "INFO", fmt: Literal["text", "json"] = "text") -> Non
         other.handlers.clear()
         other.propagate = True
     logging.basicConfig(handlers=[_Intercept()], level=number, force=True)
+    logging.captureWarnings(True)  # Python's own, which libraries give: else they reach stderr as they are
     for name in _CHATTY:
         logging.getLogger(name).setLevel(max(logging.WARNING, number))
     for name in _SILENT:

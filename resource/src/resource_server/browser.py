@@ -74,7 +74,9 @@ class Browser:
         async def send_allowed(message: Message) -> None:
             if message["type"] == "http.response.start":
                 more = [*allowed, (b"access-control-expose-headers", EXPOSED_HEADERS)]
-                message["headers"] = [*message.get("headers", ()), *more]
+                # The application may have a CORS middleware of its own; of two such headers browsers believe neither.
+                own = (h for h in message.get("headers", ()) if not h[0].lower().startswith(b"access-control-"))
+                message["headers"] = [*own, *more]
             await send(message)
 
         await self.app(scope, receive, send_allowed)

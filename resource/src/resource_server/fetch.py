@@ -130,12 +130,17 @@ async def issuer_metadata(fetcher: Fetcher, issuer: str, address: str | None = N
 
 def jwks_url(metadata: dict[str, Any], issuer: str) -> str:
     """The metadata's `jwks_uri`. Raises FetchFailed when there is none that may be asked."""
-    found = metadata.get("jwks_uri")
+    return address(metadata, "jwks_uri", issuer)
+
+
+def address(metadata: dict[str, Any], member: str, issuer: str) -> str:
+    """An address in the metadata, with TLS where the issuer has it. Raises FetchFailed when none may be asked."""
+    found = metadata.get(member)
     secure = ("https", "http") if issuer.startswith("http://") else ("https",)
     try:
         parts = urlsplit(found) if isinstance(found, str) else None
     except ValueError:
         parts = None
     if parts is None or parts.scheme not in secure or not parts.hostname:
-        raise FetchFailed("the issuer's metadata has no usable jwks_uri")
+        raise FetchFailed(f"the issuer's metadata has no usable {member}")
     return str(found)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from resource_server import strict_json
 from resource_server.callers import Caller
-from resource_server.fetch import Fetcher, FetchFailed
+from resource_server.fetch import Fetcher, FetchFailed, address
 from resource_server.issuer import Issuer
 from resource_server.metrics import Metrics
 from resource_server.scopes import Kind, Operation, matches, means_kind
@@ -51,9 +51,7 @@ class Introspection:
 
     async def _active(self, caller: Caller) -> bool:
         token = caller.access_token
-        url = self._url or (await self._issuer.metadata()).get("introspection_endpoint")
-        if not isinstance(url, str):
-            raise FetchFailed("the issuer's metadata has no introspection_endpoint")
+        url = self._url or address(await self._issuer.metadata(), "introspection_endpoint", self._issuer.name)
         form = {"token": token.token, "token_type_hint": "access_token"}
         try:
             answer = strict_json.loads(await self._fetcher.post(url, form, self._client))

@@ -26,13 +26,15 @@ from resource_server.metrics import Metrics
 from resource_server.rpc_errors import RpcErrors
 from resource_server.scopes import Policy
 from resource_server.sessions import Sessions
-from resource_server.settings import Settings, load
+from resource_server.settings import Settings, SettingsError, load
 from resource_server.stepup import StepUp
 from resource_server.transports import MCP_PATH, Transports, exact_routes
 from resource_server.verifier import Rules
 
 # The settings of `guard` by the names of its arguments
 _NAMES = {name.removeprefix("RESOURCE_").lower(): name for name in Settings.model_fields}
+# What `mcp-resource serve` does with these, an application does in its own way.
+_SERVICE = frozenset("host port drain_seconds log_level log_format trusted_proxies docs metrics".split())
 OPEN_PATHS = (*metadata.PATHS, health.MCP_HEALTH)
 
 
@@ -41,9 +43,13 @@ def guard(app: FastAPI, mcp: FastMCP[Any], *, issuer: str, base_url: str, **sett
 
     Call it once, before the application starts; adds /mcp, its metadata and /mcp/health. issuer: its identifier,
     byte for byte. base_url: the public origin of `app`. settings: any other one of README.md, in lower case and
-    without RESOURCE_ (`transport="http"`, `scopes="mcp:tools"`, `tool_scopes="delete_*=files:write"`); the
-    environment is not read. Raises SettingsError.
+    without RESOURCE_ (`transport="http"`, `scopes="mcp:tools"`, `tool_scopes="delete_*=files:write"`), but those for
+    serving (host, port, drain_seconds, log_level, log_format, trusted_proxies, docs, metrics) and for an upstream;
+    the environment is not read. Raises SettingsError.
     """
+    for name in sorted(settings):
+        if name in _SERVICE or name.startswith("upstream"):
+            raise SettingsError(f"{name} is a setting of mcp-resource; guard() leaves that to the application.")
     given = {"issuer": issuer, "base_url": base_url, **settings}
     protection = Protection(mcp, load({}, **{_NAMES.get(name, name): value for name, value in given.items()}))
     protection.attach(app, judge_host=True)
