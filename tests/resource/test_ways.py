@@ -11,6 +11,7 @@ import pytest
 from fastmcp.server.providers.addressing import hashed_backend_name
 from tests.resource.running import Running, challenge, result, serving
 from tests.resource.stand_in import StandIn
+from tests.support.servers import free_port
 
 SERVER = """
 from fastmcp import Context, FastMCP, FastMCPApp
@@ -249,3 +250,21 @@ def test_a_pattern_means_an_injected_tool_in_results_too(issuer: StandIn, target
         answer = server.modern("tools/call", server.token(scope="mcp:tools need"), name="injected")
         assert "pattern" in answer.text
         assert "ran " not in answer.text
+
+
+def test_what_cannot_be_looked_up_is_not_done(issuer: StandIn, tmp_path: Path) -> None:
+    path = tmp_path / "failing_server.py"
+    path.write_text(
+        "from fastmcp.server import create_proxy\n"
+        f'mcp = create_proxy("http://127.0.0.1:{free_port()}/mcp", provider_error_strategy="raise")\n'
+        "@mcp.tool\n"
+        "def own() -> str:\n"
+        '    return "ran own"\n'
+    )
+    with serving(issuer, f"{path}:mcp") as server:
+        for name in ("own", "unknown"):
+            refused = server.modern("tools/call", server.token(), name=name)
+            assert refused.status_code == 503
+            assert refused.headers["retry-after"]
+            assert refused.json()["error"]["code"] == 503
+            assert "127.0.0.1" not in refused.text

@@ -5,6 +5,7 @@ Every body is read here as strict JSON: what scopes are decided on is what the s
 
 from __future__ import annotations
 
+from loguru import logger
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from resource_server import at_once, log, strict_json
@@ -61,27 +62,37 @@ class StepUp:
             return
         at_once.mark(scope, message)
         asked_for = tuple(operations(message))
-        needed = await self._needed(asked_for)
+        replay = _replay(body, receive)
+        del body, message  # not kept while the server behind works
+        try:
+            needed, meant = await self._look_up(asked_for)
+        except Exception as error:  # a provider of the server behind fails; what needs nothing is not known then either
+            logger.opt(exception=error).error("The scopes of an operation could not be looked up")
+            log.note(error="scopes could not be looked up")
+            text = "The server cannot tell now what this operation needs; try again."
+            await refuse(send, 503, UNAVAILABLE, text, (b"retry-after", b"2"))
+            return
         if self.over_http and not needed.issubset(scope["user"].scopes):
             log.note(error="insufficient scope")
             asked = self.challenge.including(needed)
             text = f"insufficient_scope: this operation needs {' '.join(asked)}"
             await refuse(send, 403, INSUFFICIENT_SCOPE, text, self.challenge.insufficient_scope(asked))
             return
-        if self.introspection is None or await self._active(self.introspection, asked_for, scope, send):
-            await self.app(scope, _replay(body, receive), send)
+        if self.introspection is None or await self._active(self.introspection, meant, scope, send):
+            await self.app(scope, replay, send)
 
-    async def _needed(self, asked_for: tuple[Operation, ...]) -> frozenset[str]:
+    async def _look_up(self, asked_for: tuple[Operation, ...]) -> tuple[frozenset[str], list[Operation]]:
+        """All scopes that the operations need, and all names of what they come to."""
         needed: frozenset[str] = frozenset()
+        meant: list[Operation] = []
         for operation in asked_for:
             needed |= await self.catalogue.needed(operation)
-        return needed
+            if self.introspection is not None:
+                meant += await self.catalogue.meanings(operation)
+        return needed, meant
 
-    async def _active(
-        self, introspection: Introspection, asked_for: tuple[Operation, ...], scope: Scope, send: Send
-    ) -> bool:
+    async def _active(self, introspection: Introspection, meant: list[Operation], scope: Scope, send: Send) -> bool:
         """Whether to go on: the issuer was not to be asked, or says that the token is active."""
-        meant = [meaning for operation in asked_for for meaning in await self.catalogue.meanings(operation)]
         if not any(map(introspection.wanted, meant)):
             return True
         try:

@@ -7,9 +7,12 @@ of such a text may understand different things.
 from __future__ import annotations
 
 import json
+import re
 from typing import Any, NoReturn
 
 MAX_DEPTH = 32
+MAX_CONTAINERS = 100_000  # arrays and objects: two bytes each to write, and a hundred to hold
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*+"')
 
 
 class NotStrict(ValueError):
@@ -23,9 +26,12 @@ def loads(data: bytes, max_depth: int = MAX_DEPTH) -> Any:
     except UnicodeError:
         raise NotStrict("not valid UTF-8") from None
     try:
-        if _depth(text, max_depth) > max_depth:
-            raise NotStrict(f"nested deeper than {max_depth}")
+        brackets = _brackets(text)
+        if brackets > MAX_CONTAINERS and _brackets(_STRING.sub("", text)) > MAX_CONTAINERS:
+            raise NotStrict(f"more than {MAX_CONTAINERS} arrays and objects")
         value = _DECODER.decode(text)
+        if brackets > max_depth and _deeper(value, max_depth):
+            raise NotStrict(f"nested deeper than {max_depth}")
         if "\\u" in text:  # only an escape can write half a surrogate pair, which no UTF-8 can carry on
             json.dumps(value, ensure_ascii=False).encode()
         return value
@@ -33,30 +39,25 @@ def loads(data: bytes, max_depth: int = MAX_DEPTH) -> Any:
         raise
     except UnicodeError:
         raise NotStrict("half of a surrogate pair is escaped") from None
-    except (ValueError, RecursionError):
+    except RecursionError:
+        raise NotStrict(f"nested deeper than {max_depth}") from None
+    except ValueError:
         raise NotStrict("not valid JSON") from None
 
 
-def _depth(text: str, enough: int) -> int:
-    """The nesting of `text`, counted only when there are brackets enough for it to matter."""
-    if text.count("[") + text.count("{") <= enough:
-        return 0
-    depth = deepest = 0
-    quoted = escaped = False
-    for character in text:
-        if escaped:
-            escaped = False
-        elif quoted:
-            escaped = character == "\\"
-            quoted = character != '"'
-        elif character == '"':
-            quoted = True
-        elif character in "[{":
-            depth += 1
-            deepest = max(deepest, depth)
-        elif character in "]}":
-            depth -= 1
-    return deepest
+def _brackets(text: str) -> int:
+    return text.count("[") + text.count("{")
+
+
+def _deeper(value: Any, most: int) -> bool:
+    """Whether `value` has more levels of arrays and objects than `most`."""
+    level: list[Any] = [[value]]
+    for _ in range(most + 1):
+        parts = (parent.values() if isinstance(parent, dict) else parent for parent in level)
+        level = [part for some in parts for part in some if isinstance(part, dict | list)]
+        if not level:
+            return False
+    return True
 
 
 def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
