@@ -30,7 +30,12 @@ def test_probes_and_metadata_have_a_room_of_their_own() -> None:
     port = free_port()
     origin = f"http://127.0.0.1:{port}"
     app = Guard(
-        slow_app, allowed_hosts=["*"], setting="", open_paths=["/healthz"], quick_paths=["/metadata"], concurrency=2
+        slow_app,
+        allowed_hosts=["*"],
+        settings=("", ""),
+        open_paths=["/healthz"],
+        quick_paths=["/metadata"],
+        concurrency=2,
     )
     with listening(app, port), ExitStack() as stack:
         for _ in range(2):
