@@ -40,6 +40,7 @@ from opentelemetry.trace import ProxyTracerProvider, get_tracer_provider
 
 from resource_server.scopes import Kind, Operation, required_by
 
+_MOST_WRAPPERS = 32  # of one function; an object that makes up its attributes has endless ones
 _NOBODY = AccessToken(token="", client_id="", scopes=[])
 _WRAPPERS: tuple[tuple[type[FastMCPComponent], Kind, str, str], ...] = (
     (FastMCPProviderTool, "tool", "_original_name", "name"),
@@ -117,7 +118,7 @@ def marked(function: object) -> frozenset[str]:
     scopes: frozenset[str] = frozenset()
     seen: list[object] = []
     waiting = [function]
-    while waiting:
+    while waiting and len(seen) < _MOST_WRAPPERS:
         following = waiting.pop()
         if following is None or any(following is known for known in seen):
             continue
