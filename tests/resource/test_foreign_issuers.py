@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Iterator
 
@@ -12,7 +13,8 @@ from tests.resource import stand_in
 from tests.resource.running import Running, result, serving
 from tests.resource.stand_in import StandIn
 
-from resource_server.fetch import metadata_urls
+from resource_server.fetch import Fetcher, metadata_urls
+from resource_server.issuer import Issuer
 
 OAUTH, OPENID = "/.well-known/oauth-authorization-server", "/.well-known/openid-configuration"
 # A tenant of Auth0, of Authentik, of Keycloak and of Microsoft Entra ID: the path of its name, and its metadata
@@ -171,3 +173,25 @@ def wait_for(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+@pytest.mark.parametrize("lists", ["fail", "never end"])
+async def test_keys_wait_for_nobodys_lists(issuer: StandIn, lists: str) -> None:
+    """Scopes are compared beside the keys, not before them: what a server of somebody's lists may take its time."""
+
+    async def needed() -> list[str]:
+        if lists == "fail":
+            raise RuntimeError("a provider is away")
+        await asyncio.Event().wait()
+        return []
+
+    fetcher = Fetcher()
+    found = Issuer(issuer.name, None, needed, fetcher)
+    try:
+        async with asyncio.timeout(20):
+            assert b"keys" in await found.keys()
+            await asyncio.sleep(0.1)
+            assert b"keys" in await found.keys()
+    finally:
+        await found.close()
+        await fetcher.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Collection
 from typing import Any
 
@@ -23,7 +24,6 @@ class Issuer:
     ) -> None:
         self.name, self._jwks_url, self._needed, self._fetcher = name, jwks_url, needed, fetcher
         self._metadata: dict[str, Any] | None = None
-        self._compared = False
         self._comparing: asyncio.Task[None] | None = None
 
     async def keys(self) -> bytes:
@@ -34,8 +34,8 @@ class Issuer:
         except FetchFailed:
             self._metadata = None  # the keys may have moved
             raise
-        if self._jwks_url and self._comparing is None:
-            self._comparing = asyncio.create_task(self._compare(self._jwks_url))
+        if self._comparing is None:
+            self._comparing = asyncio.create_task(self._compare_scopes())
         return found
 
     async def close(self) -> None:
@@ -47,27 +47,27 @@ class Issuer:
         """The issuer's metadata (RFC 8414 §2). Raises FetchFailed."""
         if self._metadata is None:
             self._metadata = await fetch.issuer_metadata(self._fetcher, self.name)
-            await self._check_scopes(self._metadata.get("scopes_supported"))
         return self._metadata
 
-    async def _compare(self, jwks_url: str) -> None:
-        """Read the metadata once for the sake of the warning alone, where nothing else needs it: none of it is kept."""
-        for address in fetch.addresses_beside(jwks_url, self.name):
-            try:
-                found = await fetch.issuer_metadata(self._fetcher, self.name, address)
-                await self._check_scopes(found.get("scopes_supported"))
-                return
-            except FetchFailed as error:
-                logger.debug("The issuer's metadata cannot be had, its scopes are not compared: {}", error)
-            except Exception:  # nobody waits for this, and nobody shall miss it
-                logger.opt(exception=True).debug("The issuer's scopes could not be compared")
-                return
+    async def _compare_scopes(self) -> None:
+        """Warn of scopes that are needed and not announced: else people would learn it from a consent page that never
+        grants them. Nobody waits for this: the server's own lists may take long, or fail."""
+        try:
+            known = (await self._announcing()).get("scopes_supported")
+            missing = sorted(set(await self._needed()).difference(known)) if isinstance(known, list) else []
+        except FetchFailed as error:
+            logger.debug("The issuer's metadata cannot be had, its scopes are not compared: {}", error)
+        except Exception:
+            logger.opt(exception=True).debug("The issuer's scopes could not be compared")
+        else:
+            if missing:
+                logger.warning("The issuer does not announce scopes that this server needs: {}", " ".join(missing))
 
-    async def _check_scopes(self, known: object) -> None:
-        """Without this warning, people would learn it from a consent page that never grants what is needed."""
-        if self._compared or not isinstance(known, list):
-            return
-        self._compared = True
-        missing = sorted(set(await self._needed()).difference(known))
-        if missing:
-            logger.warning("The issuer does not announce scopes that this server needs: {}", " ".join(missing))
+    async def _announcing(self) -> dict[str, Any]:
+        """The metadata, for the sake of the warning alone where nothing else needs it: then none of it is kept."""
+        if self._metadata is not None or self._jwks_url is None:
+            return await self.metadata()
+        for address in fetch.addresses_beside(self._jwks_url, self.name):
+            with contextlib.suppress(FetchFailed):
+                return await fetch.issuer_metadata(self._fetcher, self.name, address)
+        raise FetchFailed("it is at none of the usual addresses")
