@@ -147,4 +147,5 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
     rows = [mark.args[0] for mark in item.iter_markers("row")]
     for target in targets:
         target.rows = rows
+        target.forget("DELETE FROM limits")  # what others guessed wrong from this address is not this test's affair
     yield
