@@ -227,6 +227,8 @@ class Target:
                 if (line["event"] == "request" or line["event"].startswith("Refused"))
                 and (identity is None or line.get("request_id") == identity)
             ]
+            if len(found) > events:  # the resource looks at the issuer's keys every few minutes, now of all times
+                found = [line for line in found if line.get("path") != "/.well-known/jwks.json"]
             assert len(found) <= events, found
             if len(found) == events:
                 break

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Sequence
 
@@ -15,6 +16,7 @@ from issuer.settings import SettingsError
 from issuer.storage.schema import SchemaError
 from issuer.store import StoreUnavailable
 
+_KID = re.compile(r"-[A-Za-z0-9_-]{42}")  # RFC 7638: a SHA-256 in base64url
 COMMANDS = (serve, token, client, user, key, db)
 
 
@@ -29,7 +31,9 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run one command. What the user can mend ends with one line for each thing to mend and exit code 1."""
-    arguments = parser().parse_args(argv)
+    words = sys.argv[1:] if argv is None else argv
+    # One `kid` in 64 begins as an option does: a blank before it, and argparse takes it for what it is.
+    arguments = parser().parse_args([f" {word}" if _KID.fullmatch(word) else word for word in words])
     try:
         sys.exit(arguments.run(arguments) or 0)
     except (SettingsError, BadKey, PersonError, SchemaError, StoreUnavailable) as error:

@@ -43,3 +43,14 @@ def test_an_unknown_kid_changes_nothing(folder: Path) -> None:
     before = sorted(folder.iterdir())
     assert "key list" in str(ends("revoke", "nope"))
     assert sorted(folder.iterdir()) == before
+
+
+def test_a_kid_that_begins_as_an_option_does_is_a_kid(folder: Path) -> None:
+    moment = int(time.time())
+    while not (odd := [key for key in key_files.read_keys(folder) if key.kid.startswith("-")]):
+        moment += 1
+        if len(list(folder.glob("*.pem"))) > 1:
+            key_files.revoke_key(folder, key_files.read_keys(folder)[-1].kid)
+        key_files.make_key(folder, "ES256", moment)
+    assert ends("revoke", odd[0].kid) == 0
+    assert odd[0].kid not in [key.kid for key in key_files.read_keys(folder)]

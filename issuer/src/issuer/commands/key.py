@@ -18,7 +18,7 @@ def add_to(commands: Any) -> None:
     new.add_argument("--now", action="store_true", help="sign with it in 15 s instead of 70 min (emergencies)")
     new.set_defaults(run=new_key)
     revoke = actions.add_parser("revoke", help="take a key that leaked out at once: what it signed ends")
-    revoke.add_argument("kid", help="as `key list` shows it")
+    revoke.add_argument("kid", type=str.strip, help="as `key list` shows it")
     revoke.set_defaults(run=revoke_key)
     export = actions.add_parser("export", help="print the private keys as ISSUER_KEYS takes them: for a secret store")
     export.set_defaults(run=export_keys)
