@@ -324,3 +324,14 @@ def test_the_document_is_built_again_only_when_it_changes(tmp_path: Path):
     later, later_tag = looking.jwks(T0 + 10 + LONGEST + keys.SKEW + 1)
     assert len(json.loads(later)["keys"]) == 1
     assert later_tag != tag
+
+
+@given(st.lists(st.integers(0, 5_000), min_size=1, max_size=5, unique=True), st.integers(0, 10_000))
+def test_what_is_published_stays_until_the_next_retirement_and_no_longer(starts: list[int], now: int) -> None:
+    ring = [key(moment) for moment in sorted(starts)]
+    shown, change = keys.published(ring, now, LONGEST), keys.next_retirement(ring, now, LONGEST)
+    assert change > now
+    last = now + 20_000 if change == float("inf") else int(change) - 1
+    assert keys.published(ring, last, LONGEST) == shown
+    if change != float("inf"):
+        assert len(keys.published(ring, int(change), LONGEST)) < len(shown)

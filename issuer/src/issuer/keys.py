@@ -8,6 +8,7 @@ is remembered anywhere else, so replicas that see the same files agree.
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import time
 from collections.abc import Sequence
@@ -41,6 +42,12 @@ def published(keys: Sequence[Key], now: int, longest_token: int) -> tuple[Key, .
     )
 
 
+def next_retirement(keys: Sequence[Key], now: int, longest_token: int) -> float:
+    """The next moment at which a key is no longer published; infinity when none goes."""
+    moments = (successor.starts_at + longest_token + SKEW + 1 for successor in keys[1:])
+    return min((moment for moment in moments if moment > now), default=math.inf)
+
+
 def _some(keys: Sequence[Key]) -> tuple[Key, ...]:
     if not keys:
         raise BadKey("there is no signing key: `mcp-issuer key init` makes the first one")
@@ -62,7 +69,9 @@ class KeyRing:
         self._seen: tuple[tuple[str, int], ...] | None = None
         self._complaint = ""
         self._look_at = time.monotonic() + _LOOK
-        self._document: tuple[tuple[str, ...], bytes, str] = ((), b"", "")
+        self._document = b"", ""
+        self._document_of: tuple[Sequence[Key], float, float] = (), 0.0, 0.0
+        """The keys that the document was made of, the moment from which it holds, and that from which it does not."""
 
     def _listing(self, folder: Path) -> tuple[tuple[str, int], ...]:
         with os.scandir(folder) as entries:
@@ -91,10 +100,11 @@ class KeyRing:
         return published(self._look(), now, self._longest)
 
     def jwks(self, now: int) -> tuple[bytes, str]:
-        """The JWK set (RFC 7517 §5) as bytes with its entity tag, built again only when it changes."""
-        keys = self.published(now)
-        kids = tuple(key.kid for key in keys)
-        if kids != self._document[0]:
-            body = json_bytes({"keys": [key.jwk for key in keys]})
-            self._document = (kids, body, f'"{hashlib.sha256(body).hexdigest()[:32]}"')
-        return self._document[1:]
+        """The JWK set (RFC 7517 §5) as bytes with its entity tag, built again only when it may have changed."""
+        keys = self._look()
+        made_of, since, until = self._document_of
+        if keys is not made_of or not since <= now < until:
+            body = json_bytes({"keys": [key.jwk for key in published(keys, now, self._longest)]})
+            self._document = body, f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+            self._document_of = keys, now, next_retirement(keys, now, self._longest)
+        return self._document

@@ -15,6 +15,9 @@ from resource_server.scopes import KINDS, Kind, Operation, Policy
 
 REMEMBERED = 5.0  # seconds in which a component that was replaced under its name keeps its old scopes
 
+Judgement = tuple[frozenset[str], Sequence[Operation]]  # scopes, and the operations that they are for
+_NOTHING: Judgement = frozenset(), ()
+
 
 class Catalogue:
     """The operations of one server and their scopes.
@@ -33,24 +36,30 @@ class Catalogue:
 
     async def needed(self, operation: Operation) -> frozenset[str]:
         """The scopes an operation needs beyond those of every request."""
-        declared, meanings = await self._look_up(operation)
-        return declared.union(*map(self.policy.by_name, meanings))
+        return (await self._judged(operation))[0]
 
     async def meanings(self, operation: Operation) -> Sequence[Operation]:
         """The operation, and what else comes to the same function: what a pattern asks for one holds for all."""
-        return (await self._look_up(operation))[1]
+        return (await self._judged(operation))[1]
 
     async def needed_by(self, kind: Kind, component: Any) -> frozenset[str]:
         """The scopes of a component that is at hand."""
         needed = await self.needed(Operation(kind, _name(component)))
         return needed if self._upstream else needed | seams.scopes_of([component])
 
-    async def names_of(self, kind: Kind, function: object) -> Sequence[Operation]:
-        """The operations that come to a function. None for a template's: it has a name for each of its resources."""
+    async def of_function(self, kind: Kind, function: object) -> Judgement:
+        """The scopes that patterns ask of the operations that come to a function, and those operations. None for a
+        template's: it has a name for each of its resources."""
         if self._upstream:
-            return ()
+            return _NOTHING
         table = self._known(kind) or await self._read(kind)
-        return table.names_of(function)
+        known = table.by_function.get(id(function))
+        if known is None:
+            names = table.names_of(function)
+            known = frozenset[str]().union(*map(self.policy.by_name, names)), names
+            if names:  # the table then keeps the function, and no other gets its id
+                table.by_function[id(function)] = known
+        return known
 
     async def mentioned(self) -> frozenset[str]:
         """Every scope that some operation needs."""
@@ -60,7 +69,19 @@ class Catalogue:
                 found |= await seams.declared_scopes(component)
         return found
 
-    async def _look_up(self, operation: Operation) -> tuple[frozenset[str], Sequence[Operation]]:
+    async def _judged(self, operation: Operation) -> Judgement:
+        """All scopes of an operation, and all its names; remembered with the table that lists it."""
+        table = self._known(operation.kind)
+        known = None if table is None else table.by_name.get(operation.name)
+        if known is None:
+            declared, meanings = await self._look_up(operation)
+            known = declared.union(*map(self.policy.by_name, meanings)), meanings
+            table = self._known(operation.kind)
+            if table is not None and table.lists(operation.name):
+                table.by_name[operation.name] = known
+        return known
+
+    async def _look_up(self, operation: Operation) -> Judgement:
         """The scopes that are declared for an operation, and all its names."""
         if self._upstream:
             hidden = await seams.hashed_tool(self._server, operation.name) if operation.kind == "tool" else None
@@ -110,6 +131,8 @@ class _Table:
         self._names: dict[str, _Entry] = {}
         self._templates: list[tuple[ResourceTemplate, _Entry]] = []
         self._functions: dict[int, tuple[object, dict[Operation, None]]] = {}  # by id, for not all can be hashed
+        self.by_name: dict[str, Judgement] = {}
+        self.by_function: dict[int, Judgement] = {}
 
     def add(self, component: FastMCPComponent, layers: Sequence[FastMCPComponent]) -> None:
         scopes, functions, name = seams.scopes_of(layers), _functions(layers), _name(component)
@@ -128,6 +151,9 @@ class _Table:
         if not fit:
             return None
         return frozenset[str]().union(*(scopes for scopes, _ in fit)), tuple(f for _, found in fit for f in found)
+
+    def lists(self, name: str) -> bool:
+        return name in self._names
 
     def names_of(self, function: object) -> Sequence[Operation]:
         return list(self._functions[id(function)][1]) if id(function) in self._functions else []

@@ -83,15 +83,13 @@ class Enforcement(Middleware):
 
     async def _judge(self, operation: Operation, component: Any) -> None:
         """What patterns ask for the names of a function holds too where `operation` came to it by another way."""
-        policy = self._catalogue.policy
         kind: Kind = (
             "tool" if isinstance(component, Tool) else "prompt" if isinstance(component, Prompt) else "resource"
         )
-        names = await self._catalogue.names_of(kind, component.fn)
-        needed = frozenset[str]().union(*map(policy.by_name, names))
+        needed, names = await self._catalogue.of_function(kind, component.fn)
         unnamed = isinstance(component, ResourceTemplate) and operation.kind != "resource"
         if unnamed:  # which of its resources this is, in the names that callers use, nobody can tell
-            needed |= policy.of_every("resource")
+            needed |= self._catalogue.policy.of_every("resource")
         self._demand(needed)
         if self._introspection is not None:
             await self._introspect(
