@@ -84,7 +84,7 @@ def settle() -> None:
     not worth its tenth of a second: imports leave next to nothing.
     """
     gc.freeze()
-    gc.set_threshold(20_000, 20, 20)
+    gc.set_threshold(10_000, 20, 20)
     gc.enable()
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from fastmcp.server.auth import AccessToken
 from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
@@ -90,7 +92,7 @@ class Callers:
                 expires_at=found.expires_at,
                 resource=self.resource,
                 subject=found.subject,
-                claims=dict(found.claims),
+                claims=_shared(found.claims),
             )
         )
 
@@ -116,3 +118,8 @@ class Callers:
         if self._generation != self.keys.generation:
             self._generation = self.keys.generation
             self._remembered.clear()
+
+
+def _shared(claims: Mapping[str, Any]) -> dict[str, Any]:
+    """The same claims; of words that many tokens have alike there is one copy."""
+    return {sys.intern(name): sys.intern(value) if type(value) is str else value for name, value in claims.items()}
