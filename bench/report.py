@@ -79,8 +79,12 @@ def _busy(results: Mapping[str, Any]) -> str:
 
 
 def _goals(results: Mapping[str, Any]) -> str:
-    rows = [(v.text, v.value, v.wanted, "met" if v.met else "**not met**") for v in goals.judge(results)]
-    return _table(("", "is", "goal", ""), rows)
+    verdicts = goals.judge(results)
+    table = _table(
+        ("", "is", "goal", ""), [(v.text, v.value, v.wanted, "met" if v.met else "**not met**") for v in verdicts]
+    )
+    reasons = [f"- {v.text}: {v.why}." for v in verdicts if v.why and not v.met]
+    return "\n".join([table, "What stands in the way of those that are not met:\n", *reasons, ""]) if reasons else table
 
 
 def _figures(results: Mapping[str, Any]) -> str:

@@ -101,6 +101,8 @@ def test_page_and_picture_are_made_of_the_results() -> None:
     shown = {"token": {"title": "token", "before": {"issuer": 0.5}, "after": {"issuer": 0.25, "SQLite": 0.1}}}
     page = report.readme(found, shown)
     assert "| `token` & more: issuer / oidc-provider | 2.00 | ≥ 1.3 | met |" in page
+    assert "stands in the way" not in page
+    assert "- `token` & more: issuer / oidc-provider: the signature" in report.readme(results([1], [1]), shown)
     assert "| issuer | 50% | 25% |" in page
     assert "| SQLite |  | 10% |" in page
     root = ElementTree.fromstring(chart.svg(found))
