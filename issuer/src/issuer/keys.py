@@ -34,18 +34,19 @@ def signing(keys: Sequence[Key], now: int) -> Key:
 
 def published(keys: Sequence[Key], now: int, longest_token: int) -> tuple[Key, ...]:
     """The keys that verifiers may need: those to come, the one that signs, and those whose tokens may still live."""
-    successors = [key.starts_at for key in keys[1:]]
-    return tuple(
-        key
-        for key, ends in zip(keys, [*successors, None], strict=True)
-        if ends is None or now <= ends + longest_token + SKEW
-    )
+    gone = (_gone_from(successor, longest_token) for successor in keys[1:])
+    return tuple(key for key, end in zip(keys, [*gone, math.inf], strict=True) if now < end)
 
 
 def next_retirement(keys: Sequence[Key], now: int, longest_token: int) -> float:
     """The next moment at which a key is no longer published; infinity when none goes."""
-    moments = (successor.starts_at + longest_token + SKEW + 1 for successor in keys[1:])
+    moments = (_gone_from(successor, longest_token) for successor in keys[1:])
     return min((moment for moment in moments if moment > now), default=math.inf)
+
+
+def _gone_from(successor: Key, longest_token: int) -> int:
+    """The moment from which the key before `successor` is no longer published: all that it signed has expired."""
+    return successor.starts_at + longest_token + SKEW + 1
 
 
 def _some(keys: Sequence[Key]) -> tuple[Key, ...]:

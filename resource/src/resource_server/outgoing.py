@@ -44,11 +44,9 @@ class Outgoing:
         if self._head is None:
             self._head = data
             self._connection.loop.call_soon(self._flush)
-        elif self._head:
-            head, self._head = self._head, b""
-            self._connection.transport.write(head + data)
         else:
-            self._connection.transport.write(data)
+            head, self._head = self._head, b""
+            self._connection.transport.write(head + data)  # an empty head copies nothing
 
     def close(self) -> None:
         self._flush()

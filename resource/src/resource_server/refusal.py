@@ -24,6 +24,7 @@ class Refused(Exception):
     def __init__(self, status: int, why: str) -> None:
         super().__init__(status, why)
         self.status, self.why = status, why
+        self._body = json.dumps({"error": "invalid_request", "error_description": why}).encode()
 
     def note(self, client: tuple[str, int] | None, request_id: str) -> None:
         """The one line of the log about it."""
@@ -33,23 +34,20 @@ class Refused(Exception):
     def answer(self, request_id: str) -> bytes:
         """All that the client is told, as it goes over the wire."""
         lines = [b"%s: %s\r\n" % header for header in self._headers(request_id)]
-        return b"HTTP/1.1 %d %s\r\n%s\r\n%s" % (self.status, _PHRASES[self.status], b"".join(lines), self._body())
+        return b"HTTP/1.1 %d %s\r\n%s\r\n%s" % (self.status, _PHRASES[self.status], b"".join(lines), self._body)
 
     async def application(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The same as an ASGI application: for when the answers to earlier requests must go out first."""
         request_id = log.identify(scope["headers"])
         self.note(scope["client"], request_id)
         await send({"type": "http.response.start", "status": self.status, "headers": self._headers(request_id)})
-        await send({"type": "http.response.body", "body": self._body()})
+        await send({"type": "http.response.body", "body": self._body})
 
     def _headers(self, request_id: str) -> list[tuple[bytes, bytes]]:
         return [
             (b"content-type", b"application/json"),
             (b"cache-control", b"no-store"),
-            (b"content-length", b"%d" % len(self._body())),
+            (b"content-length", b"%d" % len(self._body)),
             (b"x-request-id", request_id.encode()),
             (b"connection", b"close"),
         ]
-
-    def _body(self) -> bytes:
-        return json.dumps({"error": "invalid_request", "error_description": self.why}).encode()
