@@ -124,7 +124,7 @@ NONSENSE = {
     "ISSUER_SESSION_IDLE_SECONDS": ["0"],
     "ISSUER_REGISTRATION": ["closed"],
     "ISSUER_REGISTRATIONS_PER_MINUTE": ["0"],
-    "CLIENT_ID": ["a b", "a:b", "x" * 65, "é"],
+    "CLIENT_ID": ["a b", "a:b", "x" * 65, "é", "usr_0123456789", "alice"],
     "CLIENT_SECRET": ["short", "x" * 257, "sixteen characters", "päßwörter-päßwörter"],
 }
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 
 from loguru import logger
 
-from issuer import key_files
+from issuer import key_files, setting_values
 from issuer.model import Client, Secret, User
 from issuer.protocol import secret
 from issuer.server import Server
@@ -34,11 +33,10 @@ def client_secret(settings: Settings) -> str:
             f"{SECRET_FILE} cannot be read ({error.strerror}): set CLIENT_SECRET, or run `mcp-issuer key init`"
         ) from error
     # An emptied file must not become an empty secret, which everybody knows.
-    if not re.fullmatch(r"[\x21-\x7e]{16,256}", found):
-        raise key_files.BadKey(
-            f"{SECRET_FILE} must hold 16 to 256 printable ASCII characters: remove it to get a new one"
-        )
-    return found
+    try:
+        return setting_values.client_secret(found)
+    except ValueError as error:
+        raise key_files.BadKey(f"{SECRET_FILE} {error}: remove it to get a new one") from None
 
 
 def _the_client(settings: Settings, digest: str, now: int) -> Client:

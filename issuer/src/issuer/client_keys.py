@@ -41,6 +41,14 @@ class ClientKeys:
         self._sets: OrderedDict[str, _Known] = OrderedDict()
         self._flights: SingleFlight[None] = SingleFlight()
 
+    def check_url(self, client: Client) -> None:
+        """Whether its `jwks_uri`, if it has one, can be fetched from at all. Raises InvalidClientMetadata."""
+        try:
+            if "jwks_uri" in client.metadata:
+                self._fetcher.target(client.metadata["jwks_uri"])
+        except ValueError as error:
+            raise InvalidClientMetadata(f"jwks_uri cannot be fetched: {error}") from None
+
     async def of(self, client: Client, kid: str | None) -> Keys:
         """The JWKs of a client that may verify its signatures: none when it has none, or they cannot be had.
 

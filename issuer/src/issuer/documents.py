@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from issuer.errors import OAuthError
 from issuer.fetch import Fetcher, FetchFailed
 from issuer.model import Document
-from issuer.protocol import client_document, outbound_url
+from issuer.protocol import client_document
 from issuer.protocol.document_policy import Policy
 from issuer.single_flight import SingleFlight
 from issuer.store import Store, Transaction
@@ -104,8 +104,7 @@ class Documents:
             fetched = await self._fetcher.json(client_id, client_document.LONGEST)
             client = client_document.read(fetched.document, client_id, self._now())
             if "jwks_uri" in client.metadata:
-                policy = self._policy
-                outbound_url.read(client.metadata["jwks_uri"], loopback=policy.loopback, open_ports=policy.open_ports)
+                self._fetcher.target(client.metadata["jwks_uri"])
         except FetchFailed as error:
             raise DocumentFailed(str(error), temporary=not error.answered) from None
         except OAuthError as error:

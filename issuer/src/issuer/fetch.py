@@ -17,6 +17,7 @@ from typing import Any
 
 from issuer import resolver
 from issuer.protocol import freshness, outbound_url, strict_json
+from issuer.protocol.outbound_url import Target
 from issuer.resolver import Resolve
 
 DEADLINE = 5.0
@@ -68,10 +69,14 @@ class Fetcher:
         self._hosts: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(_MOST_AT_ONE_HOST))
         self._users: defaultdict[str, int] = defaultdict(int)
 
+    def target(self, url: str) -> Target:
+        """Where it would go for `url`. Raises ValueError, with what is wrong with it."""
+        return outbound_url.read(url, loopback=self._loopback, open_ports=self._open_ports)
+
     async def json(self, url: str, most_bytes: int) -> Fetched:
         """The JSON object at `url`, of at most `most_bytes` bytes. Raises FetchFailed."""
         try:
-            target = outbound_url.read(url, loopback=self._loopback, open_ports=self._open_ports)
+            target = self.target(url)
         except ValueError as error:
             raise FetchFailed(f"the URL cannot be fetched: {error}", answered=True) from None
         try:

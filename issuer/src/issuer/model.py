@@ -63,6 +63,10 @@ class Document:
     fresh_until: int
 
 
+SUBJECT_MARK = "usr_"
+"""What the subject of a person begins with, and no client's id."""
+
+
 @dataclass(frozen=True, slots=True)
 class User:
     """A person. `subject` is what tokens carry and never changes; `username` is what is typed."""

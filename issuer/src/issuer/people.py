@@ -24,7 +24,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from argon2.profiles import RFC_9106_LOW_MEMORY as COST
 
-from issuer.model import User
+from issuer.model import SUBJECT_MARK, User
 
 SHORTEST, ADVISED, LONGEST = 8, 15, 256
 
@@ -84,7 +84,7 @@ def new_user(
     if email is not None and not (len(email) <= 254 and re.fullmatch(r"[^\s@<>]+@[^\s@<>]+", email)):
         raise PersonError("an e-mail address has one @ with something before and after it, and no blank")
     return User(
-        subject="usr_" + secrets.token_urlsafe(16),
+        subject=SUBJECT_MARK + secrets.token_urlsafe(16),
         username=username,
         created_at=now,
         password_hash=None if password is None else hash_password(password, username=username),

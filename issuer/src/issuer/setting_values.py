@@ -37,6 +37,18 @@ def identifier(url: str) -> str:
     return url
 
 
+def client_id(id: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", id):
+        raise ValueError("must be 1 to 64 characters of A-Z a-z 0-9 _ -")
+    return id
+
+
+def client_secret(secret: str) -> str:
+    if not re.fullmatch(r"[\x21-\x7e]{16,256}", secret):
+        raise ValueError("must be 16 to 256 printable ASCII characters")
+    return secret
+
+
 def proxies(words: tuple[str, ...]) -> tuple[str, ...]:
     for word in words:
         try:

@@ -70,6 +70,11 @@ class Mint:
         }
         return key.sign(ID, {name: value for name, value in claims.items() if value is not None})
 
+    def hinted(self, hint: str | None, client_id: str | None, now: int) -> dict[str, Any] | None:
+        """The claims of an `id_token_hint`, if it is an ID token for this client (for any when None). It may be old."""
+        claims = self.read(hint, ID, now) if hint else None
+        return claims if claims is not None and client_id in (None, claims.get("aud")) else None
+
     def read(self, token: str, typ: str, now: int) -> dict[str, Any] | None:
         """The claims of a token that this issuer signed, None for anything else; expiry is the caller's to judge."""
         try:

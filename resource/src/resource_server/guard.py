@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import ipaddress
 import json
-from collections.abc import Collection, Container, Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-_FORWARDING = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip", "via")
+_FORWARDING = frozenset(
+    "forwarded via x-real-ip x-client-ip x-cluster-client-ip true-client-ip cf-connecting-ip fastly-client-ip"
+    " fly-client-ip x-envoy-external-address".split()
+)
+_FORWARDING_FAMILIES = ("x-forwarded", "x-original", "tailscale-")
 _ONCE = frozenset({b"authorization", b"content-type"})
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -53,9 +57,12 @@ def networks(addresses: Iterable[str]) -> tuple[Network, ...]:
     return tuple(ipaddress.ip_network(address) for address in addresses)
 
 
-def came_through_proxy(headers: Container[str]) -> bool:
-    """Whether a proxy says that it passed the request on: what is for the operator alone then stays hidden."""
-    return any(name in headers for name in _FORWARDING)
+def came_through_proxy(headers: Iterable[str]) -> bool:
+    """Whether a proxy says that it passed the request on: what is for the operator alone then stays hidden.
+
+    headers: their names in lower case.
+    """
+    return any(name in _FORWARDING or name.startswith(_FORWARDING_FAMILIES) for name in headers)
 
 
 class Guard:

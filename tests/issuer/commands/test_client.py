@@ -10,6 +10,8 @@ from joserfc.jwk import ECKey
 from tests.issuer.commands.conftest import Shell
 from tests.issuer.started import started
 
+from issuer.commands.database import in_store
+from issuer.model import User
 from issuer.protocol import secret
 
 WEB = ("--redirect-uri", "https://app.test/cb")
@@ -83,6 +85,8 @@ def test_a_client_that_signs(shell: Shell):
         ("--id", "a\x1b[1mb", *WEB),
         ("--id", "\udc80", *WEB),
         ("--id", "x" * 201, *WEB),
+        ("--id", "usr_0123456789", *WEB),
+        ("--id", "alice", *WEB),
     ],
 )
 def test_what_cannot_be_added_is_one_line_and_adds_nothing(shell: Shell, options: tuple[str, ...]):
@@ -104,6 +108,14 @@ def test_the_client_of_each_start_is_not_added_by_hand(shell: Shell):
     shell.setenv("CLIENT_ID", "another")
     assert "CLIENT_ID" in shell.fails("client", "add", "An app", "--id", "another", *WEB)
     assert add(shell, "--id", "mcp-client", *WEB)["client_id"] == "mcp-client"
+
+
+def test_the_subject_of_a_person_is_nobody_elses(shell: Shell):
+    """A client's own tokens bear its id as their subject. Alice may have stayed from when this was for development."""
+    shell.setenv("ISSUER", "https://issuer.test")
+    add(shell, "--id", "bob", *WEB)
+    in_store(lambda tx: tx.users.add(User(subject="alice", username="alice", created_at=1)))
+    assert "subject" in shell.fails("client", "add", "An app", "--id", "alice", *WEB)
 
 
 def test_an_id_is_given_once(shell: Shell):

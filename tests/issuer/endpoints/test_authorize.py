@@ -68,6 +68,46 @@ def test_prompt_login_asks_for_the_password_again_and_once(issuer: Issuer, clien
         assert claims(token["access_token"])["iat"] == issuer.clock.now
 
 
+def test_only_the_person_of_the_hint_will_do(issuer: Issuer, client: Client):
+    """OpenID Connect Core §3.1.2.1, §3.1.2.2: never a code for somebody else than the ID token was for."""
+    alice, bob = signed_in(issuer, client), Person(issuer.origin, "bob")
+    question = alice.open(client, scope="openid")
+    hint = client.redeem(answer_of(alice.approve(question))["code"]).json()["id_token"]
+    issuer.clock.now += 100_000  # it may have expired long ago
+    bob.consent_page(client)
+    assert where(alice.consent_page(client, id_token_hint=hint)) == "consent"
+    assert where(bob.open(client, id_token_hint=hint, prompt="none")) == "login_required"
+    page = bob.open(client, id_token_hint=hint)
+    assert where(page) == "sign in"
+    assert where(bob.sign_in(page)) == "login_required"
+    page, bob.name = bob.open(client, id_token_hint=hint), "alice"
+    assert where(bob.sign_in(page)) == "consent"
+
+
+def test_a_hint_must_be_an_id_token_for_this_client(issuer: Issuer, client: Client):
+    alice, other = signed_in(issuer, client), Client.register(issuer.http)
+    token = client.redeem(answer_of(alice.approve(alice.open(client, scope="openid")))["code"]).json()
+    for asking, hint in ((client, "x.y.z"), (client, token["access_token"]), (other, token["id_token"])):
+        assert where(alice.open(asking, id_token_hint=hint)) == "invalid_request"
+
+
+def test_a_client_with_one_address_need_not_say_it(issuer: Issuer):
+    client = operator_client(issuer, "one", redirect_uris=HTTPS)
+    client.redirect_uri = HTTPS[0]
+    alice = signed_in(issuer, client)
+    for said_first, said_then in ((None, None), (None, HTTPS[0]), (HTTPS[0], None)):
+        question = alice.open(client, redirect_uri=said_first, prompt="consent")
+        code = answer_of(alice.approve(question))["code"]
+        assert client.redeem(code, redirect_uri=HTTPS[0] + "/").json()["error"] == "invalid_grant"
+        assert client.redeem(code, redirect_uri=said_then).status_code == 200
+
+
+def test_a_client_that_must_say_its_address_is_told_so(client: Client, person: Person):
+    page = person.open(client, redirect_uri=None)
+    assert page.status_code == 400
+    assert "does not say where to return to" in page.text
+
+
 def test_max_age_counts_from_the_sign_in_and_is_told(issuer: Issuer, client: Client):
     alice = signed_in(issuer, client)
     began = issuer.clock.now

@@ -81,6 +81,25 @@ def test_somebody_else_can_answer(issuer: Issuer, client: Client, person: Person
     assert claims(client.redeem(answer["code"]).json()["id_token"])["sub"] == "bob"
 
 
+def test_who_comes_instead_is_asked_where_the_program_wants_that(issuer: Issuer, person: Person):
+    """Bob agreed before, but the request says prompt=consent."""
+    client = operator_client(issuer, "asks again", redirect_uris=("https://app.test/cb",))
+    client.redirect_uri = "https://app.test/cb"
+    bob = Person(issuer.origin, "bob")
+    bob.approve(bob.consent_page(client))
+    question = person.consent_page(client, prompt="consent")
+    moved = person.post(form_of(question), decision="switch")
+    person.name = "bob"
+    assert 'value="approve"' in person.sign_in(person.http.get(moved.headers["location"])).text
+
+
+def test_as_many_scopes_as_a_request_can_hold_can_be_agreed_to(issuer: Issuer, client: Client, person: Person):
+    many = [f"{number:03x}" for number in range(512)]
+    question = person.consent_page(client, scope=" ".join(many))
+    token = client.redeem(answer_of(person.approve(question))["code"]).json()
+    assert token["scope"].split() == many
+
+
 def test_what_changes_meanwhile_counts(issuer: Issuer, client: Client, person: Person):
     question = person.consent_page(client)
     issuer.run(lambda tx: tx.sessions.remove_of("alice"))

@@ -157,3 +157,11 @@ def test_the_two_ways_to_ask_whether_it_lives(issuer: Issuer):
 def test_another_host_is_not_answered(issuer: Issuer, host: str):
     answer = httpx.get(f"{issuer.origin}/.well-known/jwks.json", headers={"Host": host})
     assert (answer.status_code, answer.json()["error"]) == (421, "invalid_request")
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["X-Forwarded-Port", "X-Forwarded", "X-Original-Host", "CF-Connecting-IP", "True-Client-IP", "X-Client-IP"],
+)
+def test_no_proxy_passes_it_on(issuer: Issuer, header: str):
+    assert issuer.http.get("/dev/token", headers={header: "1.2.3.4"}).status_code == 403

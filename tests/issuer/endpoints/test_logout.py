@@ -82,12 +82,30 @@ def test_an_access_token_is_no_hint(app: Client, person: Person):
     assert "app.test" not in leave(person, id_token_hint=token, post_logout_redirect_uri=BYE).text
 
 
-def test_a_hint_may_have_expired_and_may_come_by_post(issuer: Issuer, app: Client, person: Person):
+def test_a_hint_may_have_expired(issuer: Issuer, app: Client, person: Person):
     token = id_token(app, person)
     issuer.clock.now += 3600
-    question = person.http.post("/logout", data={"id_token_hint": token, "post_logout_redirect_uri": BYE})
+    assert f'href="{BYE}"' in leave(person, id_token_hint=token, post_logout_redirect_uri=BYE).text
+
+
+def test_a_client_may_post_its_request(issuer: Issuer, app: Client, person: Person):
+    """From another site the browser brings no cookie with a post: who answered that would take everybody for gone."""
+    asked = {"id_token_hint": id_token(app, person), "post_logout_redirect_uri": BYE}
+    moved = httpx.post(issuer.origin + "/logout", data=asked, headers={"sec-fetch-site": "cross-site"})
+    assert moved.status_code == 303
+    question = person.http.get(moved.headers["location"])
     assert signed_in(person)
     assert f'href="{BYE}"' in person.post(form_of(question)).text
+    assert not signed_in(person)
+
+
+@pytest.mark.parametrize("name", ["post_logout_redirect_uri", "state", "id_token_hint"])
+def test_what_is_said_twice_has_no_right_value(app: Client, person: Person, name: str):
+    asked = {"id_token_hint": id_token(app, person), "post_logout_redirect_uri": BYE, "state": "s"}
+    question = person.http.get("/logout", params=[*asked.items(), (name, asked[name])])
+    assert question.status_code == 400
+    assert signed_in(person)
+    assert person.http.post("/logout", data={**asked, name: [asked[name]] * 2}).status_code == 400
 
 
 def test_another_site_signs_nobody_out(app: Client, person: Person):

@@ -65,6 +65,10 @@ def test_what_is_no_token_of_ours(issuer: Issuer, token: str):
 def test_a_token_belongs_in_the_header(issuer: Issuer, client: Client, person: Person):
     token = tokens(client, person, "openid")["access_token"]
     assert issuer.http.get("/userinfo", params={"access_token": token}).status_code == 400
+    for kind in ("application/x-www-form-urlencoded", "Application/X-WWW-Form-Urlencoded"):
+        headers = {"Authorization": f"Bearer {token}", "Content-Type": kind}
+        twice = issuer.http.post("/userinfo", content=f"access_token={token}", headers=headers)
+        assert twice.status_code == 400
     assert issuer.http.get("/userinfo").status_code == 401
     assert issuer.http.get("/userinfo", headers={"Authorization": f"Basic {token}"}).status_code == 401
 

@@ -20,7 +20,7 @@ LEAST = {"response_type": "code", "code_challenge": CHALLENGE, "code_challenge_m
 
 def read(*more: tuple[str, str], without: str = "", **parameters: str) -> AuthorizationRequest:
     pairs = [(name, value) for name, value in {**LEAST, **parameters}.items() if name != without]
-    return authorization.read(Form([*pairs, *more]), RULES)
+    return authorization.read(Form([*pairs, *more]), RULES, {"alice's token": "alice"}.get)
 
 
 def refusal(*more: tuple[str, str], without: str = "", **parameters: str) -> str:
@@ -38,6 +38,7 @@ def test_the_least_there_can_be():
         prompt=frozenset(),
         max_age=None,
         login_hint=None,
+        subject=None,
     )
 
 
@@ -45,6 +46,7 @@ def test_all_there_can_be():
     asked = read(scope="openid b x", nonce="n", prompt="login consent", max_age="0", login_hint="alice", state="s")
     assert asked.scope == ("openid", "b")
     assert (asked.nonce, asked.max_age, asked.login_hint) == ("n", 0, "alice")
+    assert read(id_token_hint="alice's token").subject == "alice"
     assert asked.prompt == {"login", "consent"}
     assert read(response_mode="form_post", resource="https://r.test/mcp", x="y") == read(response_mode="query")
 
@@ -76,6 +78,7 @@ def test_all_there_can_be():
         ({"max_age": " 1"}, "invalid_request"),
         ({"nonce": "n" * 513}, "invalid_request"),
         ({"login_hint": "n" * 257}, "invalid_request"),
+        ({"id_token_hint": "another token"}, "invalid_request"),
     ],
 )
 def test_what_goes_back_to_the_client_as_an_error(parameters: dict[str, str], code: str):
@@ -97,29 +100,36 @@ prompts = st.sets(st.sampled_from(["login", "consent", "select_account"])) | st.
 situations = st.fixed_dictionaries(
     {
         "auth_time": st.none() | st.integers(NOW - 200, NOW),
+        "subject": st.sampled_from(["alice", "bob"]),
         "signed_in_for_this": st.booleans(),
         "consented": st.booleans(),
     }
 )
 
 
-def asked(prompt: set[str], max_age: int | None) -> AuthorizationRequest:
-    return AuthorizationRequest(("a",), ("r",), CHALLENGE, None, frozenset(prompt), max_age, None)
+def asked(prompt: set[str], max_age: int | None, hinted: str | None = None) -> AuthorizationRequest:
+    return AuthorizationRequest(("a",), ("r",), CHALLENGE, None, frozenset(prompt), max_age, None, hinted)
 
 
-@given(prompts, st.none() | st.integers(0, 300), situations)
-def test_the_next_step(prompt: set[str], max_age: int | None, situation: dict[str, Any]):
+@given(prompts, st.none() | st.integers(0, 300), st.none() | st.just("alice"), situations)
+def test_the_next_step(prompt: set[str], max_age: int | None, hinted: str | None, situation: dict[str, Any]):
     """Each step, told from the sentences of OpenID Connect Core §3.1.2.3 instead of from the code."""
     nobody = situation["auth_time"] is None
-    too_old = not nobody and max_age is not None and NOW - situation["auth_time"] > max_age
-    must_sign_in = nobody or ((too_old or {"login", "select_account"} & prompt) and not situation["signed_in_for_this"])
+    if nobody:
+        situation = {**situation, "subject": None}
+    too_old = not nobody and max_age is not None and (max_age == 0 or NOW - situation["auth_time"] > max_age)
+    another = hinted is not None and not nobody and situation["subject"] != hinted
+    once_more = too_old or {"login", "select_account"} & prompt or another
+    must_sign_in = nobody or (once_more and not situation["signed_in_for_this"])
     must_agree = not situation["consented"] or "consent" in prompt
-    if prompt != {"none"}:
-        expected: object = ShowLogin() if must_sign_in else ShowConsent() if must_agree else IssueCode()
+    if another and not must_sign_in:
+        expected: object = "login_required"
+    elif prompt != {"none"}:
+        expected = ShowLogin() if must_sign_in else ShowConsent() if must_agree else IssueCode()
     else:
         expected = "login_required" if must_sign_in else "consent_required" if must_agree else IssueCode()
     try:
-        step: object = authorization.decide(asked(prompt, max_age), now=NOW, **situation)
+        step: object = authorization.decide(asked(prompt, max_age, hinted), now=NOW, **situation)
     except OAuthError as error:
         step = error.code
     assert step == expected
@@ -129,6 +139,7 @@ def test_a_sign_in_older_than_max_age_is_asked_for_again_just_then():
     def step(max_age: int, auth_time: int, signed_in_for_this: bool = False) -> object:
         return authorization.decide(
             asked(set(), max_age),
+            subject="alice",
             auth_time=auth_time,
             signed_in_for_this=signed_in_for_this,
             consented=True,
@@ -137,4 +148,5 @@ def test_a_sign_in_older_than_max_age_is_asked_for_again_just_then():
 
     assert step(100, NOW - 100) == IssueCode()
     assert step(100, NOW - 101) == ShowLogin()
+    assert step(0, NOW) == ShowLogin()
     assert step(0, NOW - 1, signed_in_for_this=True) == IssueCode()

@@ -56,9 +56,16 @@ def test_what_must_be_there(missing: str) -> None:
 @requirement("cimd-document/no-secret")
 @pytest.mark.parametrize("member", ["client_secret", "client_secret_expires_at"])
 def test_no_secret_in_public(member: str) -> None:
-    for value in ("s3cret", None, 0):
+    for value in ("s3cret", 0):
         with pytest.raises(InvalidClientMetadata, match="client_secret"):
             read(**{member: value})
+
+
+@pytest.mark.parametrize("nothing", [None, ""])
+@pytest.mark.parametrize("member", ["client_secret", "client_secret_expires_at", "token_endpoint_auth_method", "jwks"])
+def test_what_says_nothing_is_absent(member: str, nothing: str | None) -> None:
+    """Programs that write a document write every member that they know, some of them empty."""
+    assert read(**{member: nothing}) == read()
 
 
 @requirement("cimd-redirect-uris")
@@ -136,6 +143,12 @@ def test_the_ways_to_name_an_authentication_method(members: dict[str, Any], meth
 def test_methods_that_cannot_be(members: dict[str, Any]) -> None:
     with pytest.raises(InvalidClientMetadata, match="token_endpoint_auth_method"):
         read(**members)
+
+
+def test_a_method_that_is_only_listed_counts_where_the_client_has_keys_for_it() -> None:
+    listed = ["private_key_jwt", "none"]
+    assert read(token_endpoint_auth_methods_supported=listed).auth_method == "none"
+    assert read(token_endpoint_auth_methods_supported=listed, jwks={"keys": [PUBLIC]}).auth_method == "private_key_jwt"
 
 
 def test_private_key_jwt_needs_keys() -> None:

@@ -204,6 +204,12 @@ def test_a_machine_needs_a_proof_and_no_redirect_uri():
         read(OPERATOR, "operator", grant_types=["client_credentials"], response_types=["code"])
 
 
+@pytest.mark.parametrize("name", [" ", "\u3164", "\u2800", "\u115f\u1160", "\u034f", "\ufe0f", "\uffa0 \u0301"])
+def test_a_name_that_nobody_can_see_is_none(name: str):
+    assert read(client_name=name).name is None
+    assert read(client_name=f"A{name}b").name == f"A{name}b"
+
+
 def test_a_document_may_name_grants_for_other_servers():
     asked = ["authorization_code", "urn:example:other"]
     assert read(ANYONE, "document", grant_types=asked).grant_types == ("authorization_code",)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 import pytest
@@ -98,3 +99,39 @@ def test_a_set_is_an_object_with_a_list_of_keys(jwks: object):
 
 def test_a_kid_names_one_key():
     assert "same kid" in refused({**public(EC), "kid": "a"}, {**public(RSA), "kid": "a"}).description
+
+
+def test_rsa_keys_have_a_largest_size():
+    """No key pair is made for this: the modulus alone is what is looked at."""
+
+    def key(bits: int) -> dict[str, Any]:
+        modulus = (1 << (bits - 1)) + 1
+        n = base64.urlsafe_b64encode(modulus.to_bytes(bits // 8, "big")).rstrip(b"=").decode()
+        return {"kty": "RSA", "n": n, "e": "AQAB"}
+
+    assert check_public_jwks({"keys": [key(8192)]})["keys"]
+    for bits in (8200, 16384, 100_000):
+        with pytest.raises(InvalidClientMetadata):
+            check_public_jwks({"keys": [key(bits)]})
+
+
+SMALL_ORDER = [
+    "00" * 32,
+    "01" + "00" * 31,
+    "01" + "00" * 30 + "80",
+    "ec" + "ff" * 30 + "7f",
+    "ed" + "ff" * 30 + "7f",
+    "ee" + "ff" * 30 + "ff",
+    "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+    "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc85",
+    "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+    "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac03fa",
+]
+
+
+@pytest.mark.parametrize("point", SMALL_ORDER)
+def test_a_point_that_anybody_can_sign_for_is_no_key(point: str):
+    """The points of order 8 and less, in each of their spellings."""
+    x = base64.urlsafe_b64encode(bytes.fromhex(point)).rstrip(b"=").decode()
+    with pytest.raises(InvalidClientMetadata):
+        check_public_jwks({"keys": [{"kty": "OKP", "crv": "Ed25519", "x": x}]})

@@ -98,6 +98,8 @@ def add_client(arguments: argparse.Namespace) -> None:
     client, plain = new_secret(client)
 
     def work(tx: Transaction) -> None:
+        if loaded.is_subject(client.id) or tx.users.get(client.id) is not None:
+            raise settings.SettingsError("in tokens this --id would be the subject of a person: choose another")
         if not tx.clients.add(client):
             raise settings.SettingsError("there is a client of this id: remove it first, or choose another --id")
 

@@ -15,8 +15,9 @@ from issuer.server import Server, server_of
 from issuer.settings import Settings
 from issuer.store import Transaction
 from issuer.web import browser, pages, session
-from issuer.web.form import Form, read_form
+from issuer.web.form import Form
 from issuer.web.page_error import start_again
+from issuer.web.page_request import read_posted
 from issuer.web.passage import Begin, resume
 
 router = APIRouter(include_in_schema=False)
@@ -77,7 +78,7 @@ async def revoke(request: Request) -> Response:
     server = server_of(request)
     settings, now = server.settings, server.now()
     browser.refuse_cross_site(request, settings)
-    form = await read_form(request)
+    form = await read_posted(request)
     passage = resume(request, server, form.get("transaction"), "account")
     chosen = form.get("connection") or ""
 

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from issuer.protocol import authorization, pkce
 from issuer.protocol.scope import OPENID
 from issuer.server import server_of
 from issuer.settings import Settings
-from issuer.web.form import read_form
 from issuer.web.interaction import proceed
-from issuer.web.page_query import read_query
+from issuer.web.page_request import again_by_get, read_posted, read_query
 
 router = APIRouter(tags=["authorization"])
 PATH = "/authorize"
@@ -41,15 +39,13 @@ def metadata(settings: Settings) -> dict[str, Any]:
 @router.get(PATH)
 async def authorize(request: Request) -> Response:
     """Ask the person: a page to sign in or to consent, or the redirect back with a code or an error."""
-    return await proceed(request, server_of(request), read_query(request), fresh=False)
+    return await proceed(request, server_of(request), read_query(request, refuse=False), fresh=False)
 
 
 @router.post(PATH)
 async def authorize_by_post(request: Request) -> Response:
     """The same by form (OpenID Connect Core §3.1.2.1): starts again as GET, so that cookies count as usual."""
-    form = await read_form(request)
-    return RedirectResponse(
-        f"{server_of(request).settings.ISSUER}{PATH}?{urlencode(form.items())}",
-        303,
-        headers={"Cache-Control": "no-store"},
-    )
+    server, form = server_of(request), await read_posted(request, refuse=False)
+    if form.repeated:  # refused, whoever is signed in
+        return await proceed(request, server, form, fresh=False)
+    return again_by_get(form, PATH, server.settings)

@@ -7,24 +7,27 @@ from typing import Any
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from issuer import log
 from issuer.errors import AccessDenied
 from issuer.grants import authorization_code
+from issuer.protocol.scope import MOST as MOST_SCOPES
 from issuer.server import Server, server_of
 from issuer.settings import Settings
 from issuer.store import Transaction
 from issuer.web import browser, known_client, pages
-from issuer.web.form import Form, read_form
+from issuer.web.form import Form
 from issuer.web.interaction import Refused, code_for, look, proceed
 from issuer.web.page_error import start_again
-from issuer.web.page_query import read_query
+from issuer.web.page_request import read_posted, read_query
 from issuer.web.passage import Passage, resume
 from issuer.web.redirect import Redirect
 
 router = APIRouter(include_in_schema=False)
 PATH = "/consent"
+_MOST_FIELDS = MOST_SCOPES + 10
+"""The page has a box for each scope that was asked for."""
 _SECONDS_TO_COPY = 300
 """Life of a code that a person carries to another machine by hand."""
 
@@ -52,7 +55,7 @@ async def consent(request: Request) -> Response:
     """The decision: `approve`, `deny`, `show` (approve, and show the callback URL) or `switch` (another person)."""
     server = server_of(request)
     browser.refuse_cross_site(request, server.settings)
-    answer = await read_form(request, repeatable={"scope"})
+    answer = await read_posted(request, repeatable={"scope"}, most=_MOST_FIELDS)
     passage = resume(request, server, answer.get("transaction"), "consent")
     decision = answer.get("decision")
     if decision == "switch":
@@ -74,7 +77,7 @@ async def consent(request: Request) -> Response:
 def _decide(passage: Passage, answer: Form, server: Server, tx: Transaction) -> _Granted | Refused:
     """Look again, use the passage up, and store the code: all or nothing, once."""
     settings, now = server.settings, server.now()
-    situation = look(passage.form(), settings, passage.session, now, tx)
+    situation = look(passage.form(), server, passage.session, now, tx)
     passage.spend(tx)
     if isinstance(situation, Refused):
         return situation
@@ -95,7 +98,9 @@ def _decide(passage: Passage, answer: Form, server: Server, tx: Transaction) -> 
 
 
 def _switch(server: Server, passage: Passage) -> Response:
-    """Start again, asking who it is."""
+    """Start again, asking who it is; whoever comes is asked to consent if the client wanted that."""
     kept = [(name, value) for name, value in passage.request if name != "prompt"]
-    query = urlencode([*kept, ("prompt", "select_account")])
-    return RedirectResponse(f"{server.settings.ISSUER}/authorize?{query}", 303, headers={"Cache-Control": "no-store"})
+    asked = (passage.form().get("prompt") or "").split()
+    prompt = "select_account consent" if "consent" in asked else "select_account"
+    query = urlencode([*kept, ("prompt", prompt)])
+    return browser.see_other(f"{server.settings.ISSUER}/authorize?{query}")

@@ -20,7 +20,7 @@ from issuer.server import Server, server_of
 from issuer.settings import Settings, origin_of
 from issuer.standing import DEVELOPMENT_FAMILY
 from issuer.web.errors import NO_STORE
-from issuer.web.form import Form, named, parse, read_form
+from issuer.web.form import Form, parse, read_form
 
 router = APIRouter(tags=["development"])
 PATH = "/dev/token"
@@ -56,8 +56,7 @@ async def by_form(request: Request) -> Response:
 
 def _answer(request: Request, form: Form) -> Response:
     server = server_of(request)
-    if form.repeated:
-        raise InvalidRequest("a parameter was sent more than once: " + named(form.repeated))
+    form.refuse_repeated()
     authorization = decide(
         server,
         sub=form.get("sub"),

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from issuer import log, people
 from issuer.model import User
@@ -16,7 +16,8 @@ from issuer.server import Server, server_of
 from issuer.settings import Settings
 from issuer.store import Transaction
 from issuer.web import browser, pages, session
-from issuer.web.form import Form, read_form
+from issuer.web.form import Form
+from issuer.web.page_request import read_posted
 from issuer.web.passage import Begin, Passage, resume
 
 router = APIRouter(include_in_schema=False)
@@ -45,7 +46,7 @@ async def login(request: Request) -> Response:
     """Try a username and password, or a development person, and go on with what the person came for."""
     server = server_of(request)
     browser.refuse_cross_site(request, server.settings)
-    form = await read_form(request)
+    form = await read_posted(request)
     passage = resume(request, server, form.get("transaction"), "login")
     person = form.get("person")
     if person is not None and person in server.settings.quick_people:
@@ -141,6 +142,6 @@ async def _go_on(request: Request, server: Server, passage: Passage, proven: _Pr
     if passage.request:
         following = Begin(request, server).passage("consent", passage.form(), digest, fresh=True)
         onward = f"{settings.ISSUER}/consent?{urlencode({'transaction': following.sealed(server)})}"
-    response = RedirectResponse(onward, 303, headers={"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"})
+    response = browser.see_other(onward)
     session.set_cookie(response, settings, value)
     return response

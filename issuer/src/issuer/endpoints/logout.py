@@ -12,10 +12,9 @@ from issuer.protocol import redirect_uri
 from issuer.server import Server, server_of
 from issuer.settings import Settings
 from issuer.store import Transaction
-from issuer.tokens import ID
 from issuer.web import browser, pages, session
-from issuer.web.form import Form, read_form
-from issuer.web.page_query import read_query
+from issuer.web.form import Form
+from issuer.web.page_request import again_by_get, read_posted, read_query
 from issuer.web.passage import Begin, resume
 
 router = APIRouter(include_in_schema=False)
@@ -29,17 +28,26 @@ def metadata(settings: Settings) -> dict[str, Any]:
 @router.get(PATH)
 async def ask(request: Request) -> Response:
     """The question whether to sign out; another site that merely loads this address ends nothing."""
-    return await _ask(request, read_query(request))
+    server, form = server_of(request), read_query(request)
+    settings, now = server.settings, server.now()
+    digest = browser.cookie(request, settings, "session")
+    signed_in = await server.store.read(lambda tx: session.current(digest, tx, settings, now))
+    if signed_in is None:
+        name, return_to = await server.store.read(lambda tx: _return_to(form, server, tx))
+        return pages.signed_out(client_name=name, return_to=return_to)
+    begin = Begin(request, server)
+    sealed = begin.passage("logout", form, signed_in.session.digest).sealed(server)
+    person = signed_in.user.name or signed_in.user.username
+    return begin.remember(pages.confirm_sign_out(transaction=sealed, person=person))
 
 
 @router.post(PATH)
 async def answer(request: Request) -> Response:
-    """The person's answer, or the same question when a client posts its request."""
-    server = server_of(request)
-    form = await read_form(request)
-    if form.get("transaction") is None:
-        return await _ask(request, form)
+    """The person's answer; a client's request, which may be posted too, starts again as GET."""
+    server, form = server_of(request), await read_posted(request)
     settings = server.settings
+    if form.get("transaction") is None:
+        return again_by_get(form, PATH, settings)
     browser.refuse_cross_site(request, settings)
     passage = resume(request, server, form.get("transaction"), "logout", "account")
 
@@ -55,25 +63,11 @@ async def answer(request: Request) -> Response:
     return response
 
 
-async def _ask(request: Request, form: Form) -> Response:
-    server = server_of(request)
-    settings, now = server.settings, server.now()
-    digest = browser.cookie(request, settings, "session")
-    signed_in = await server.store.read(lambda tx: session.current(digest, tx, settings, now))
-    if signed_in is None:
-        name, return_to = await server.store.read(lambda tx: _return_to(form, server, tx))
-        return pages.signed_out(client_name=name, return_to=return_to)
-    begin = Begin(request, server)
-    sealed = begin.passage("logout", form, signed_in.session.digest).sealed(server)
-    person = signed_in.user.name or signed_in.user.username
-    return begin.remember(pages.confirm_sign_out(transaction=sealed, person=person))
-
-
 def _return_to(form: Form, server: Server, tx: Transaction) -> tuple[str | None, str | None]:
     """The client that asked, proven by an ID token of ours, and where the person may go on to: a link, no redirect."""
-    hint, asked = form.get("id_token_hint"), form.get("post_logout_redirect_uri")
-    claims = server.mint.read(hint, ID, server.now()) if hint else None
-    if claims is None or form.get("client_id") not in (None, claims.get("aud")):
+    asked = form.get("post_logout_redirect_uri")
+    claims = server.mint.hinted(form.get("id_token_hint"), form.get("client_id"), server.now())
+    if claims is None:
         return None, None
     client = tx.clients.get(str(claims.get("aud")))
     if client is None:

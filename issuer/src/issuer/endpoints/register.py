@@ -49,6 +49,7 @@ async def register(request: Request) -> Response:
         now=server.now(),
         grants=registry.OPEN_TO_ANYONE,
     )
+    server.client_keys.check_url(client)
     client, plain = new_secret(client)
     token = secret.invent(secret.REGISTRATION)
     client = dataclasses.replace(client, registration=secret.digest(token))

@@ -58,6 +58,7 @@ async def replace(request: Request, client_id: str) -> Response:
         new = client_metadata.read(
             document, id=old.id, origin=old.origin, now=old.created_at, grants=registry.OPEN_TO_ANYONE
         )
+        server.client_keys.check_url(new)
         new, plain = new_secret(dataclasses.replace(new, registration=old.registration, secrets=old.secrets))
         if new.redirect_uris != old.redirect_uris:
             tx.consents.forget(old.id)

@@ -51,7 +51,8 @@ async def userinfo(request: Request) -> Response:
 async def _refuse_elsewhere(request: Request) -> None:
     """Only the header carries the token here (RFC 6750 §2): elsewhere it is a second one, or ends in a log."""
     elsewhere = "access_token" in request.query_params
-    if not elsewhere and request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
+    kind = request.headers.get("content-type", "").lower()
+    if not elsewhere and kind.startswith("application/x-www-form-urlencoded"):
         elsewhere = (await read_form(request)).get("access_token") is not None
     if elsewhere:
         raise InvalidRequest(

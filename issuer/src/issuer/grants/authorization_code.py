@@ -8,7 +8,7 @@ from issuer.errors import InvalidGrant, OAuthError
 from issuer.grants import refresh_token
 from issuer.grants.request import TokenRequest, check_person
 from issuer.model import Authorization, Code, Family
-from issuer.protocol import pkce, resource, secret
+from issuer.protocol import pkce, redirect_uri, resource, secret
 from issuer.store import Transaction
 
 GRANT_TYPE = "authorization_code"
@@ -54,7 +54,10 @@ def authorize(request: TokenRequest, tx: Transaction) -> Authorization:
 
 
 def _check(request: TokenRequest, code: Code) -> tuple[str, ...]:
-    if request.parameters.require("redirect_uri") != code.redirect_uri:
+    # Where a client has one address, both requests may leave it out (OAuth 2.1 §4.1.1, RFC 6749 §4.1.3).
+    only = redirect_uri.only(request.client.redirect_uris)
+    asked = request.parameters.get("redirect_uri") or only or request.parameters.require("redirect_uri")
+    if asked != code.redirect_uri:
         raise InvalidGrant("redirect_uri is not the one of the authorization request")
     pkce.check_verifier(request.parameters.get("code_verifier"), code.code_challenge)
     return resource.narrowed(request.parameters.all("resource"), code.resources, request.resources)

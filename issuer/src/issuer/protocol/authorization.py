@@ -7,7 +7,7 @@ do what it says; the steps never call each other.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -28,7 +28,7 @@ PROMPTS = ("none", "login", "consent", "select_account")
 PARAMETERS = frozenset(
     (
         "client_id redirect_uri response_type response_mode scope state resource code_challenge code_challenge_method"
-        " nonce prompt max_age login_hint"
+        " nonce prompt max_age login_hint id_token_hint"
     ).split(" ")
 )
 """What a request may say; everything else is ignored (RFC 6749 §3.1)."""
@@ -55,6 +55,8 @@ class AuthorizationRequest:
     prompt: frozenset[str]
     max_age: int | None
     login_hint: str | None
+    subject: str | None
+    """The only person who will do, by the `id_token_hint`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +87,11 @@ class IssueCode:
 Decision = ShowLogin | ShowConsent | IssueCode
 
 
-def read(parameters: Parameters, rules: Rules) -> AuthorizationRequest:
-    """The request, or the error that goes back to the client by redirect."""
+def read(parameters: Parameters, rules: Rules, hinted: Callable[[str], str | None]) -> AuthorizationRequest:
+    """The request, or the error that goes back to the client by redirect.
+
+    hinted: the subject of an ID token that this server issued to the client, None for anything else.
+    """
     if parameters.get("request") is not None:
         raise RequestNotSupported("request objects are not supported: send plain parameters")
     if parameters.get("request_uri") is not None:
@@ -114,34 +119,51 @@ def read(parameters: Parameters, rules: Rules) -> AuthorizationRequest:
         prompt=_prompt(parameters.get("prompt")),
         max_age=_max_age(parameters.get("max_age")),
         login_hint=_short(parameters, "login_hint", _LONGEST_HINT),
+        subject=_subject(parameters.get("id_token_hint"), hinted),
     )
 
 
 def decide(
     request: AuthorizationRequest,
     *,
+    subject: str | None,
     auth_time: int | None,
     signed_in_for_this: bool,
     consented: bool,
     now: int,
 ) -> Decision:
-    """The next step (OpenID Connect Core §3.1.2.3, §3.1.2.4).
+    """The next step (OpenID Connect Core §3.1.2.2, §3.1.2.3, §3.1.2.4).
 
-    `auth_time` is when the person signed in, None when nobody is; `signed_in_for_this` that they did so on behalf
-    of this very request; `consented` that they agreed before, and may be taken at their word unseen.
+    `subject` is who is signed in and `auth_time` since when, None when nobody is; `signed_in_for_this` that they did
+    so on behalf of this very request; `consented` that they agreed before, and may be taken at their word unseen.
     """
-    again = request.prompt & {"login", "select_account"} or (
-        request.max_age is not None and auth_time is not None and now - auth_time > request.max_age
+    another = request.subject not in (None, subject)
+    again = (
+        another
+        or request.prompt & {"login", "select_account"}
+        or request.max_age == 0  # the same as prompt=login
+        or (request.max_age is not None and auth_time is not None and now - auth_time > request.max_age)
     )
     if auth_time is None or (again and not signed_in_for_this):
         if "none" in request.prompt:
             raise LoginRequired("nobody is signed in as the request wants it")
         return ShowLogin()
+    if another:
+        raise LoginRequired("another person signed in than the one of id_token_hint")
     if not consented or "consent" in request.prompt:
         if "none" in request.prompt:
             raise ConsentRequired("the person has to be asked")
         return ShowConsent()
     return IssueCode()
+
+
+def _subject(hint: str | None, hinted: Callable[[str], str | None]) -> str | None:
+    if hint is None:
+        return None
+    subject = hinted(hint)
+    if subject is None:
+        raise InvalidRequest("id_token_hint is no ID token that this server gave this client and still knows: omit it")
+    return subject
 
 
 def _prompt(value: str | None) -> frozenset[str]:

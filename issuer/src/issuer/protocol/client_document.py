@@ -43,6 +43,7 @@ def read_url(client_id: str, *, loopback: bool = False, open_ports: Collection[t
 
 def read(document: Mapping[str, Any], client_id: str, now: int) -> Client:
     """The client that the document at `client_id` describes. Raises OAuthError, with what is wrong in it."""
+    document = client_metadata.present(document)
     if document.get("client_id") != client_id:
         raise InvalidClientMetadata("client_id must be the very URL that the document is fetched from")
     if {"client_secret", "client_secret_expires_at"} & document.keys():
@@ -50,7 +51,7 @@ def read(document: Mapping[str, Any], client_id: str, now: int) -> Client:
     # What is not for us is not held against the client: it writes one document for all servers.
     usable = {name: value for name, value in document.items() if name not in ("response_types", "scope")}
     usable["token_endpoint_auth_method"] = _auth_method(document)
-    if document.get("jwks") is not None:
+    if "jwks" in document:
         usable["jwks"] = {"keys": read_public_keys(document["jwks"])}
     client = client_metadata.read(usable, id=client_id, origin="document", now=now, grants=GRANTS)
     if client.name is None:
@@ -61,8 +62,9 @@ def read(document: Mapping[str, Any], client_id: str, now: int) -> Client:
 
 
 def _auth_method(document: Mapping[str, Any]) -> AuthMethod:
-    """The method of RFC 7591; where there is none that we have, the best of those listed (OpenID Connect Relying Party
-    Metadata Choices 1.0 §2). With neither, the client is public: it has no other way without a secret.
+    """The method of RFC 7591; where there is none that we have, the best of those listed that the client has keys for
+    (OpenID Connect Relying Party Metadata Choices 1.0 §2). With neither, the client is public: it has no other way
+    without a secret.
     """
     single = document.get("token_endpoint_auth_method")
     listed = document.get("token_endpoint_auth_methods_supported", [])
@@ -70,7 +72,10 @@ def _auth_method(document: Mapping[str, Any]) -> AuthMethod:
         raise InvalidClientMetadata("token_endpoint_auth_method must be none or private_key_jwt: no secret is shared")
     if single is None and not listed:
         return "none"
-    for method in (single, *_METHODS):
-        if method in _METHODS and (method == single or (isinstance(listed, list) and method in listed)):
+    if single in _METHODS:
+        return single  # type: ignore[no-any-return]
+    keys = "jwks" in document or "jwks_uri" in document
+    for method in _METHODS if keys else reversed(_METHODS):
+        if isinstance(listed, list) and method in listed:
             return method
     raise InvalidClientMetadata("token_endpoint_auth_method must be none or private_key_jwt")

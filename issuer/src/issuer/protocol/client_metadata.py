@@ -33,6 +33,7 @@ _KEPT = (
     *_WEB_URIS,
 )
 _MOMENTS = ("client_id_issued_at", "client_secret_expires_at")  # ours to say, and sent back to us by some programs
+_BLANK_LETTERS = "\u115f\u1160\u2800\u3164\uffa0"  # fillers of Hangul, and Braille without a dot
 _HTTPS = re.compile(r"https://[\x21\x23-\x5b\x5d-\x7e]+")
 # RFC 7591 §2.1: the response type that each grant type needs; a grant without one has no use for redirect URIs.
 _RESPONSE_TYPES = {"authorization_code": "code"}
@@ -41,10 +42,9 @@ _RESPONSE_TYPES = {"authorization_code": "code"}
 def read(document: Mapping[str, Any], *, id: str, origin: Origin, now: int, grants: Collection[str]) -> Client:
     """A client from its metadata; `grants` are the grant types that whoever registers may ask for.
 
-    Unknown members are accepted and forgotten, absent ones get the defaults of RFC 7591 §2; null and "" are
-    absent.
+    Unknown members are accepted and forgotten, absent ones get the defaults of RFC 7591 §2.
     """
-    document = {name: value for name, value in document.items() if value is not None and value != ""}
+    document = present(document)
     method = _auth_method(document)
     asked_grants = _strings(document, "grant_types") or ("authorization_code",)
     grant_types = tuple(grant for grant in dict.fromkeys(asked_grants) if grant in grants)
@@ -68,6 +68,11 @@ def read(document: Mapping[str, Any], *, id: str, origin: Origin, now: int, gran
     )
 
 
+def present(document: Mapping[str, Any]) -> dict[str, Any]:
+    """The members that say something: null and "" are absent."""
+    return {name: value for name, value in document.items() if value is not None and value != ""}
+
+
 def describe(client: Client) -> dict[str, Any]:
     """The members of a registration response (RFC 7591 §3.2.1), absent ones left out: clients refuse null and ""."""
     members: dict[str, Any] = {
@@ -81,7 +86,7 @@ def describe(client: Client) -> dict[str, Any]:
         "scope": scope.join(client.scope),
         **client.metadata,
     }
-    return {name: value for name, value in members.items() if value not in (None, "")}
+    return present(members)
 
 
 def _auth_method(document: Mapping[str, Any]) -> AuthMethod:
@@ -122,7 +127,12 @@ def _name(document: Mapping[str, Any]) -> str | None:
     # Cc and Cf hold controls and the bidirectional overrides that make one name look like another.
     if any(unicodedata.category(c) in ("Cc", "Cf", "Cs", "Co", "Zl", "Zp") for c in name):
         raise InvalidClientMetadata("client_name must not hold control or direction characters")
-    return name.strip() or None
+    return name.strip() if any(map(_visible, name)) else None
+
+
+def _visible(c: str) -> bool:
+    """Whether a reader sees it: no blank, no mark without a letter, and none of the letters that are blank."""
+    return unicodedata.category(c)[0] not in "ZM" and c not in _BLANK_LETTERS
 
 
 def _scope(document: Mapping[str, Any]) -> tuple[str, ...]:

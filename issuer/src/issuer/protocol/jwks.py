@@ -17,7 +17,11 @@ PublicKey = RSAPublicKey | EllipticCurvePublicKey | Ed25519PublicKey
 _PRIVATE = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 _PUBLIC = ("kty", "kid", "use", "key_ops", "alg", "n", "e", "crv", "x", "y")
 _MOST_KEYS = 20
-_SMALLEST_RSA = 2048
+_SMALLEST_RSA, _LARGEST_RSA = 2048, 8192
+_PRIME = 2**255 - 19
+_ORDER_8 = 0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD84D3D706A17C7
+_SMALL_ORDER = {0, 1, _PRIME - 1, _ORDER_8, _PRIME - _ORDER_8}
+"""The y of Ed25519's points of order 8 and less (RFC 8032 §5.1): signatures by them need no private key."""
 
 
 def check_public_jwks(jwks: object) -> dict[str, Any]:
@@ -84,11 +88,16 @@ def load(key: dict[str, Any]) -> PublicKey:
         raise InvalidClientMetadata("a key of jwks is malformed") from None
     if isinstance(public, RSAPublicKey):
         exponent = public.public_numbers().e
-        if public.key_size < _SMALLEST_RSA or exponent < 3 or exponent % 2 == 0:
-            raise InvalidClientMetadata(f"an RSA key must have {_SMALLEST_RSA} bits or more and an odd exponent")
+        if not _SMALLEST_RSA <= public.key_size <= _LARGEST_RSA or exponent < 3 or exponent % 2 == 0:
+            raise InvalidClientMetadata(
+                f"an RSA key must have {_SMALLEST_RSA} to {_LARGEST_RSA} bits and an odd exponent of 3 or more"
+            )
         return public
     if isinstance(public, EllipticCurvePublicKey) and isinstance(public.curve, SECP256R1):
         return public
     if isinstance(public, Ed25519PublicKey):
+        y = int.from_bytes(public.public_bytes_raw(), "little") % 2**255 % _PRIME
+        if y in _SMALL_ORDER:
+            raise InvalidClientMetadata("an Ed25519 key must not be a point of small order: it proves nothing")
         return public
     raise InvalidClientMetadata("keys must be RSA for RS256, EC P-256 for ES256 or Ed25519 for EdDSA")

@@ -81,6 +81,11 @@ def _without_port(uri: str) -> str | None:
     return f"http://{match[1]}{query}{slash}{path}"
 
 
+def only(uris: tuple[str, ...]) -> str | None:
+    """The one address of a client that has no other, where it need not be said; a loopback one leaves its port open."""
+    return uris[0] if len(uris) == 1 and not is_loopback(uris[0]) else None
+
+
 def registered(asked: str, uris: tuple[str, ...]) -> bool:
     """Whether a request may use `asked`: exact, save that a loopback URI may have any port (RFC 8252 §7.3)."""
     if asked in uris:

@@ -16,6 +16,8 @@ OPENID: dict[str, str] = {
 }
 _TOKENS = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+(?: +[\x21\x23-\x5b\x5d-\x7e]+)*")
 _LONGEST = 2048
+MOST = _LONGEST // 2
+"""Tokens that a scope parameter can hold."""
 
 
 def parse(value: str | None) -> Scope:

@@ -12,7 +12,7 @@ import hashlib
 from typing import Literal
 
 from fastapi import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from issuer.protocol import secret
 from issuer.settings import Settings, origin_of
@@ -61,6 +61,11 @@ def refuse_cross_site(request: Request, settings: Settings) -> None:
             "Another web site tried to answer in your place.",
             "Close that site. If it was you, go back to the program that sent you here and connect again.",
         )
+
+
+def see_other(url: str) -> Response:
+    """On to `url` by GET; neither the address that was come from nor this answer is to be kept."""
+    return RedirectResponse(url, 303, headers={"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"})
 
 
 def came_by_itself(request: Request) -> bool:

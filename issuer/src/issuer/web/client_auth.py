@@ -109,8 +109,11 @@ def _basic(header: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 
 def _both(raw: bytes) -> tuple[str, ...]:
-    decoded = unquote_to_bytes(raw.replace(b"+", b" ")).decode()
-    return tuple(dict.fromkeys((raw.decode(), decoded)))
+    plain = raw.decode()
+    try:
+        return tuple(dict.fromkeys((plain, unquote_to_bytes(raw.replace(b"+", b" ")).decode())))
+    except UnicodeDecodeError:  # not percent-encoded then: a secret that happens to hold a percent sign
+        return (plain,)
 
 
 def authenticate(credentials: Credentials, tx: Transaction, now: int) -> Client:

@@ -52,15 +52,19 @@ class Form:
             raise InvalidRequest(f"{name} is missing")
         return value
 
+    def refuse_repeated(self) -> None:
+        if self.repeated:
+            raise InvalidRequest("a parameter was sent more than once: " + named(self.repeated))
+
     def items(self) -> list[tuple[str, str]]:
         """Every parameter in a stable order, for showing and for sealing."""
         return [*self._values.items(), *((n, v) for n, values in self._lists.items() for v in values)]
 
 
-def parse(raw: bytes, repeatable: Collection[str] = _REPEATABLE) -> Form:
-    """Read `application/x-www-form-urlencoded` bytes."""
-    if len(raw) > _LONGEST or raw.count(b"&") >= _MOST_FIELDS:
-        raise InvalidRequest(f"too many parameters: {_MOST_FIELDS} of {_LONGEST // 1024} KB in all are the most")
+def parse(raw: bytes, repeatable: Collection[str] = _REPEATABLE, most: int = _MOST_FIELDS) -> Form:
+    """Read `application/x-www-form-urlencoded` bytes of at most so many fields."""
+    if len(raw) > _LONGEST or raw.count(b"&") >= most:
+        raise InvalidRequest(f"too many parameters: {most} of {_LONGEST // 1024} KB in all are the most")
     if _BAD_ESCAPE.search(raw):
         raise InvalidRequest("a percent sign must be followed by two hexadecimal digits")
     return Form(_pairs(raw), repeatable)
@@ -85,14 +89,16 @@ def _text(raw: bytes) -> str:
     return text
 
 
-async def read_form(request: Request, repeatable: Collection[str] = _REPEATABLE) -> Form:
-    """The form that a request carries in its body; repeated parameters are refused."""
+async def read_form(
+    request: Request, repeatable: Collection[str] = _REPEATABLE, most: int = _MOST_FIELDS, *, refuse: bool = True
+) -> Form:
+    """The form that a request carries in its body; repeated parameters are refused, unless who calls does that."""
     kinds = [value for name, value in request.scope["headers"] if name == b"content-type"]
     if len(kinds) != 1 or not _MEDIA_TYPE.fullmatch(kinds[0]):
         raise UnsupportedMediaType("send the parameters as application/x-www-form-urlencoded, in UTF-8")
-    form = parse(await read_body(request, _LONGEST), repeatable)
-    if form.repeated:
-        raise InvalidRequest("a parameter was sent more than once: " + named(form.repeated))
+    form = parse(await read_body(request, _LONGEST), repeatable, most)
+    if refuse:
+        form.refuse_repeated()
     return form
 
 

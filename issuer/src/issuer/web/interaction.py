@@ -14,7 +14,7 @@ from fastapi import Request
 from starlette.responses import Response
 
 from issuer import log
-from issuer.errors import OAuthError, UnauthorizedClient
+from issuer.errors import LoginRequired, OAuthError, UnauthorizedClient
 from issuer.grants import authorization_code
 from issuer.model import Code, Scope
 from issuer.protocol import authorization, redirect_uri
@@ -49,14 +49,20 @@ class Refused:
     error: OAuthError
 
 
-def look(form: Form, settings: Settings, session_digest: str | None, now: int, tx: Transaction) -> Situation | Refused:
+def look(form: Form, server: Server, session_digest: str | None, now: int, tx: Transaction) -> Situation | Refused:
     """Verify the request and see who is here. Raises PageError where there is nowhere to redirect to."""
+    settings = server.settings
     redirect = verify(form, settings, tx)
     client = redirect.client
+
+    def hinted(hint: str) -> str | None:
+        claims = server.mint.hinted(hint, client.id, now)
+        return claims["sub"] if claims else None
+
     try:
         if authorization_code.GRANT_TYPE not in client.grant_types:
             raise UnauthorizedClient("the client is not registered for the authorization code flow")
-        asked = authorization.read(form, rules(settings))
+        asked = authorization.read(form, rules(settings), hinted)
     except OAuthError as error:
         return Refused(redirect, error)
     signed_in = session.current(session_digest, tx, settings, now)
@@ -82,7 +88,7 @@ async def proceed(request: Request, server: Server, form: Form, *, fresh: bool) 
     settings, now = server.settings, server.now()
     digest = browser.cookie(request, settings, "session")
     await known_client.for_authorization(request, server, form)
-    situation = await server.store.read(lambda tx: look(form, settings, digest, now, tx))
+    situation = await server.store.read(lambda tx: look(form, server, digest, now, tx))
     log.note(client_id=situation.redirect.client.id)
     if isinstance(situation, Refused):
         return situation.redirect.error(situation.error)
@@ -95,6 +101,7 @@ async def proceed(request: Request, server: Server, form: Form, *, fresh: bool) 
     def decide(situation: Situation) -> authorization.Decision:
         return authorization.decide(
             situation.asked,
+            subject=situation.signed_in.user.subject if situation.signed_in else None,
             auth_time=situation.signed_in.session.auth_time if situation.signed_in else None,
             signed_in_for_this=fresh,
             consented=situation.remembered and browser.came_by_itself(request),
@@ -117,7 +124,7 @@ async def proceed(request: Request, server: Server, form: Form, *, fresh: bool) 
 
             def issue(tx: Transaction) -> str | None:
                 # Looked at again: the person, the client or the consent may have gone since the decision.
-                again = look(form, settings, digest, now, tx)
+                again = look(form, server, digest, now, tx)
                 if isinstance(again, Refused) or not _still(decide, again):
                     return None
                 assert again.signed_in is not None
@@ -196,12 +203,17 @@ async def _approve_unseen(server: Server, situation: Situation) -> Response:
         user = tx.users.named(name)
         if user is None or user.disabled:
             return None
+        if situation.asked.subject not in (None, user.subject):
+            raise LoginRequired("another person is signed in automatically than the one of id_token_hint")
         _, unseen = session.make(user, settings, now)
         expires_at = now + settings.ISSUER_CODE_SECONDS
         code = code_for(situation, situation.asked.scope, SignedIn(user, unseen), expires_at)
         return authorization_code.issue(code, tx)
 
-    code = await server.store.write(work)
+    try:
+        code = await server.store.write(work)
+    except LoginRequired as error:
+        return situation.redirect.error(error)
     if code is None:
         raise PageError(
             400,

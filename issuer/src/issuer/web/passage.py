@@ -20,7 +20,7 @@ from issuer.web.page_error import start_again
 from issuer.web.sealed import seal, unseal
 
 _SECONDS = 600
-CARRIED = PARAMETERS | {"id_token_hint", "post_logout_redirect_uri"}
+CARRIED = PARAMETERS | {"post_logout_redirect_uri"}
 """What a passage remembers of the request it began with: all that means something."""
 Kind = Literal["login", "consent", "account", "logout"]
 

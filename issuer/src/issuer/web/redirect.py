@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import quote, urlencode
 
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from issuer import log
 from issuer.errors import OAuthError
@@ -17,7 +17,7 @@ from issuer.model import Client
 from issuer.protocol import authorization, redirect_uri
 from issuer.settings import Settings
 from issuer.store import Transaction
-from issuer.web import pages
+from issuer.web import browser, pages
 from issuer.web.form import Form
 from issuer.web.page_error import PageError
 
@@ -51,10 +51,9 @@ class Redirect:
         return {**answer, **({"state": self.state} if self.state is not None else {}), "iss": self.issuer}
 
     def _send(self, answer: dict[str, str]) -> Response:
-        headers = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
         if self.mode == "form_post":
             return pages.form_post(action=self.uri, fields=list(self._complete(answer).items()))
-        return RedirectResponse(self.url(answer), 303, headers=headers)
+        return browser.see_other(self.url(answer))
 
 
 def verify(form: Form, settings: Settings, tx: Transaction) -> Redirect:
@@ -74,11 +73,15 @@ def verify(form: Form, settings: Settings, tx: Transaction) -> Redirect:
             "Remove the stored sign-in in that program and connect again: it will register anew.",
             _details(sent, settings),
         )
-    if asked is None and len(client.redirect_uris) == 1 and not redirect_uri.is_loopback(client.redirect_uris[0]):
-        asked = client.redirect_uris[0]
+    asked = asked or redirect_uri.only(client.redirect_uris)
     if asked is None or not redirect_uri.registered(asked, client.redirect_uris):
+        explain = (
+            "The address to return to is not registered for this program."
+            if asked
+            else "The request does not say where to return to, and this program has no single address for that."
+        )
         registered = [("registered", uri) for uri in client.redirect_uris]
-        raise _unusable("The address to return to is not registered for this program.", [*sent, *registered], settings)
+        raise _unusable(explain, [*sent, *registered], settings)
     state = form.get("state")
     mode: authorization.ResponseMode = "form_post" if form.get("response_mode") == "form_post" else "query"
     # A state that was sent twice has no right value.
