@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 
 from issuer import log
 from issuer.errors import InvalidClient
-from issuer.model import Client
+from issuer.model import AUTH_METHODS, Client
 from issuer.protocol import assertion, resource, scope, secret
 from issuer.server import Server, server_of
 from issuer.settings import Settings
@@ -25,7 +25,7 @@ from issuer.web.form import read_form
 
 router = APIRouter(tags=["tokens"])
 PATH = "/introspect"
-_METHODS = [method for method in client_auth.METHODS if method != "none"]
+_METHODS = [method for method in AUTH_METHODS if method != "none"]
 _TOLD = ("iss", "sub", "aud", "client_id", "scope", "iat", "exp", "jti")
 
 

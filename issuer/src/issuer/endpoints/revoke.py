@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from issuer import log
+from issuer.model import AUTH_METHODS
 from issuer.protocol import assertion, secret
 from issuer.server import server_of
 from issuer.settings import Settings
@@ -24,7 +25,7 @@ PATH = "/revoke"
 def metadata(settings: Settings) -> dict[str, Any]:
     return {
         "revocation_endpoint": settings.ISSUER + PATH,
-        "revocation_endpoint_auth_methods_supported": list(client_auth.METHODS),
+        "revocation_endpoint_auth_methods_supported": list(AUTH_METHODS),
         "revocation_endpoint_auth_signing_alg_values_supported": list(assertion.ALGORITHMS),
     }
 

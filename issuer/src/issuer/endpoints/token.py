@@ -11,7 +11,7 @@ from issuer import log
 from issuer.errors import OAuthError, UnauthorizedClient, UnsupportedGrantType
 from issuer.grants.registry import GRANTS
 from issuer.grants.request import Lives, TokenRequest
-from issuer.model import Authorization
+from issuer.model import AUTH_METHODS, Authorization
 from issuer.protocol import assertion
 from issuer.server import Server, server_of
 from issuer.settings import Settings
@@ -29,7 +29,7 @@ def metadata(settings: Settings) -> dict[str, Any]:
     return {
         "token_endpoint": settings.ISSUER + PATH,
         "grant_types_supported": list(GRANTS),
-        "token_endpoint_auth_methods_supported": list(client_auth.METHODS),
+        "token_endpoint_auth_methods_supported": list(AUTH_METHODS),
         "token_endpoint_auth_signing_alg_values_supported": list(assertion.ALGORITHMS),
     }
 

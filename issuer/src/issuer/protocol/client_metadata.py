@@ -10,16 +10,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from issuer.errors import InvalidClientMetadata, InvalidRedirectUri, InvalidScope
-from issuer.model import AuthMethod, Client, Origin
+from issuer.model import AUTH_METHODS, AuthMethod, Client, Origin
 from issuer.protocol import redirect_uri, scope
 from issuer.protocol.jwks import check_public_jwks
 
-AUTH_METHODS: tuple[AuthMethod, ...] = (
-    "none",
-    "client_secret_basic",
-    "client_secret_post",
-    "private_key_jwt",
-)
 _NAME_LONGEST = 200
 _MOST_URIS = 50
 _WEB_URIS = ("client_uri", "logo_uri", "tos_uri", "policy_uri")

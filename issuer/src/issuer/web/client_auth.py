@@ -27,7 +27,6 @@ from issuer.store import Transaction
 from issuer.web import known_client
 from issuer.web.form import Form
 
-METHODS: tuple[AuthMethod, ...] = ("none", "client_secret_basic", "client_secret_post", "private_key_jwt")
 _MOST_FAILURES = 20
 _WINDOW = 300
 _DOORS = 64
