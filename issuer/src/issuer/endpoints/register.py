@@ -11,7 +11,6 @@ from starlette.responses import JSONResponse, Response
 from issuer import log
 from issuer.endpoints import registration
 from issuer.errors import AccessDenied, InvalidToken, TemporarilyUnavailable, TooManyRequests
-from issuer.grants import registry
 from issuer.protocol import client_metadata, secret
 from issuer.server import Server, server_of
 from issuer.settings import Settings
@@ -47,7 +46,7 @@ async def register(request: Request) -> Response:
         id=secret.invent_id(secret.CLIENT_ID),
         origin="dynamic",
         now=server.now(),
-        grants=registry.OPEN_TO_ANYONE,
+        grants=client_metadata.OPEN_TO_ANYONE,
     )
     server.client_keys.check_url(client)
     client, plain = new_secret(client)

@@ -10,7 +10,6 @@ from starlette.responses import JSONResponse, Response
 
 from issuer import log
 from issuer.errors import InvalidClientMetadata, InvalidToken
-from issuer.grants import registry
 from issuer.model import Client
 from issuer.protocol import client_metadata, secret
 from issuer.server import Server, server_of
@@ -56,7 +55,7 @@ async def replace(request: Request, client_id: str) -> Response:
         if sent is not None and not any(isinstance(sent, str) and secret.matches(sent, s.digest) for s in old.secrets):
             raise InvalidClientMetadata("client_secret must be the current one, or left out")
         new = client_metadata.read(
-            document, id=old.id, origin=old.origin, now=old.created_at, grants=registry.OPEN_TO_ANYONE
+            document, id=old.id, origin=old.origin, now=old.created_at, grants=client_metadata.OPEN_TO_ANYONE
         )
         server.client_keys.check_url(new)
         new, plain = new_secret(dataclasses.replace(new, registration=old.registration, secrets=old.secrets))

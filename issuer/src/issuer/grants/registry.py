@@ -22,5 +22,3 @@ class Grant(Protocol):
 GRANTS: dict[str, Grant] = {
     grant.GRANT_TYPE: grant for grant in (authorization_code, refresh_token, client_credentials)
 }
-OPEN_TO_ANYONE = frozenset({authorization_code.GRANT_TYPE, refresh_token.GRANT_TYPE})
-"""A client may register itself for these; the operator registers machines for all."""

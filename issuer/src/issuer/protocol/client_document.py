@@ -11,13 +11,12 @@ from urllib.parse import unquote
 from issuer.errors import InvalidClientMetadata
 from issuer.model import AuthMethod, Client
 from issuer.protocol import client_metadata, outbound_url
+from issuer.protocol.client_metadata import OPEN_TO_ANYONE
 from issuer.protocol.jwks import read_public_keys
 from issuer.protocol.outbound_url import Target
 
 LONGEST = 5 * 1024
 """Bytes of a document (§8.7)."""
-GRANTS = ("authorization_code", "refresh_token")
-"""What a client that nobody here has vetted may use: a person agrees to each."""
 _METHODS: tuple[AuthMethod, ...] = ("private_key_jwt", "none")
 _SHARED_SECRETS = ("client_secret_basic", "client_secret_post", "client_secret_jwt")
 
@@ -53,7 +52,7 @@ def read(document: Mapping[str, Any], client_id: str, now: int) -> Client:
     usable["token_endpoint_auth_method"] = _auth_method(document)
     if "jwks" in document:
         usable["jwks"] = {"keys": read_public_keys(document["jwks"])}
-    client = client_metadata.read(usable, id=client_id, origin="document", now=now, grants=GRANTS)
+    client = client_metadata.read(usable, id=client_id, origin="document", now=now, grants=OPEN_TO_ANYONE)
     if client.name is None:
         raise InvalidClientMetadata("client_name is missing")
     if not client.redirect_uris:

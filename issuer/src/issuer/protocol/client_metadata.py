@@ -14,6 +14,8 @@ from issuer.model import AUTH_METHODS, AuthMethod, Client, Origin
 from issuer.protocol import redirect_uri, scope
 from issuer.protocol.jwks import check_public_jwks
 
+OPEN_TO_ANYONE = ("authorization_code", "refresh_token")
+"""The grants of clients that nobody here has vetted: a person agrees to each. The operator registers for all."""
 _NAME_LONGEST = 200
 _MOST_URIS = 50
 _WEB_URIS = ("client_uri", "logo_uri", "tos_uri", "policy_uri")
