@@ -18,8 +18,9 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key as generate_rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
+from issuer.protocol.jws import ALGORITHMS
 from issuer.protocol.strict_json import read_object
-from issuer.signing_key import ALGORITHMS, Key, PrivateKey, thumbprint
+from issuer.signing_key import Key, PrivateKey, thumbprint
 
 _NAME = re.compile(r"([0-9]{8}T[0-9]{6}Z)\.(rs256|es256|eddsa)\.pem")
 _STAMP = "%Y%m%dT%H%M%SZ"

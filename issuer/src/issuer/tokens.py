@@ -11,7 +11,6 @@ from typing import Any
 from issuer.keys import KeyRing
 from issuer.model import Authorization
 from issuer.protocol import jws, scope
-from issuer.signing_key import ALGORITHMS
 
 ACCESS = "at+jwt"
 ID = "JWT"
@@ -84,7 +83,7 @@ class Mint:
         key = next((key for key in self.ring.published(now) if key.kid == parts.header.get("kid")), None)
         if key is None or parts.header != {"alg": key.alg, "kid": key.kid, "typ": typ}:
             return None
-        if not ALGORITHMS[key.alg].verify(parts.signed, key.private.public_key(), parts.signature):
+        if not jws.ALGORITHMS[key.alg].verify(parts.signed, key.private.public_key(), parts.signature):
             return None
         return parts.claims if parts.claims.get("iss") == self.issuer else None
 

@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 from issuer import log
 from issuer.errors import InvalidClient
 from issuer.model import AUTH_METHODS, Client
-from issuer.protocol import assertion, resource, scope, secret
+from issuer.protocol import jws, resource, scope, secret
 from issuer.server import Server, server_of
 from issuer.settings import Settings
 from issuer.standing import stands
@@ -33,7 +33,7 @@ def metadata(settings: Settings) -> dict[str, Any]:
     return {
         "introspection_endpoint": settings.ISSUER + PATH,
         "introspection_endpoint_auth_methods_supported": _METHODS,
-        "introspection_endpoint_auth_signing_alg_values_supported": list(assertion.ALGORITHMS),
+        "introspection_endpoint_auth_signing_alg_values_supported": list(jws.ALGORITHMS),
     }
 
 

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from issuer import log
 from issuer.model import AUTH_METHODS
-from issuer.protocol import assertion, secret
+from issuer.protocol import jws, secret
 from issuer.server import server_of
 from issuer.settings import Settings
 from issuer.store import Transaction
@@ -26,7 +26,7 @@ def metadata(settings: Settings) -> dict[str, Any]:
     return {
         "revocation_endpoint": settings.ISSUER + PATH,
         "revocation_endpoint_auth_methods_supported": list(AUTH_METHODS),
-        "revocation_endpoint_auth_signing_alg_values_supported": list(assertion.ALGORITHMS),
+        "revocation_endpoint_auth_signing_alg_values_supported": list(jws.ALGORITHMS),
     }
 
 

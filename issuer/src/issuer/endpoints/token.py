@@ -12,7 +12,7 @@ from issuer.errors import OAuthError, UnauthorizedClient, UnsupportedGrantType
 from issuer.grants.registry import GRANTS
 from issuer.grants.request import Lives, TokenRequest
 from issuer.model import AUTH_METHODS, Authorization
-from issuer.protocol import assertion
+from issuer.protocol import jws
 from issuer.server import Server, server_of
 from issuer.settings import Settings
 from issuer.store import StoreUnavailable, Transaction
@@ -30,7 +30,7 @@ def metadata(settings: Settings) -> dict[str, Any]:
         "token_endpoint": settings.ISSUER + PATH,
         "grant_types_supported": list(GRANTS),
         "token_endpoint_auth_methods_supported": list(AUTH_METHODS),
-        "token_endpoint_auth_signing_alg_values_supported": list(assertion.ALGORITHMS),
+        "token_endpoint_auth_signing_alg_values_supported": list(jws.ALGORITHMS),
     }
 
 

@@ -6,17 +6,14 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from jwt.algorithms import get_default_algorithms
-
 from issuer.errors import InvalidClient, InvalidClientMetadata
 from issuer.protocol import jws
 from issuer.protocol.jwks import PublicKey, algorithm, load
+from issuer.protocol.jws import ALGORITHMS
 
 TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-ALGORITHMS = ("RS256", "ES256", "EdDSA")
 SKEW = 30
 LONGEST_LIFE = 3600
-_VERIFIERS = {name: get_default_algorithms()[name] for name in ALGORITHMS}
 _TYPES = (None, "jwt", "client-authentication+jwt", "application/client-authentication+jwt")
 
 
@@ -42,7 +39,8 @@ def read(token: str, audiences: Collection[str], now: int) -> Assertion:
     typ = header.get("typ")
     if not (typ is None or (isinstance(typ, str) and typ.lower() in _TYPES)):
         raise InvalidClient("the typ of client_assertion is not one of a client assertion")
-    if header.get("alg") not in ALGORITHMS:
+    alg = header.get("alg")
+    if not isinstance(alg, str) or alg not in ALGORITHMS:
         raise InvalidClient(f"client_assertion must be signed with {' or '.join(ALGORITHMS)}")
     kid = header.get("kid")
     if "crit" in header or "b64" in header or not (kid is None or (isinstance(kid, str) and len(kid) <= 256)):
@@ -53,7 +51,7 @@ def read(token: str, audiences: Collection[str], now: int) -> Assertion:
     if not isinstance(jti, str) or not _usable(jti, 256):
         raise InvalidClient("client_assertion needs a jti, a string of at most 256 characters")
     _check_audience(claims.get("aud"), audiences)
-    return Assertion(client_id, jti, _check_times(claims, now), kid, header["alg"], parts)
+    return Assertion(client_id, jti, _check_times(claims, now), kid, alg, parts)
 
 
 def verify(assertion: Assertion, keys: Sequence[Mapping[str, Any]]) -> bool:
@@ -65,7 +63,7 @@ def verify(assertion: Assertion, keys: Sequence[Mapping[str, Any]]) -> bool:
             key: PublicKey = load(dict(member))
         except InvalidClientMetadata:
             continue  # a set may hold keys for other uses
-        if algorithm(key) == assertion.alg and _VERIFIERS[assertion.alg].verify(
+        if algorithm(key) == assertion.alg and ALGORITHMS[assertion.alg].verify(
             assertion.token.signed, key, assertion.token.signature
         ):
             return True

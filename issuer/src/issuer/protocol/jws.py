@@ -7,8 +7,12 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from jwt.algorithms import Algorithm, get_default_algorithms
+
 from issuer.protocol import strict_json
 
+ALGORITHMS: dict[str, Algorithm] = {name: get_default_algorithms()[name] for name in ("RS256", "ES256", "EdDSA")}
+"""What tokens are signed with here, and assertions there."""
 _LONGEST = 16 * 1024
 _COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 
