@@ -11,8 +11,9 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from issuer.protocol.redirect_uri import LOOPBACK_HOSTS
+
 LONGEST = 512
-LOOPBACK = frozenset({"127.0.0.1", "[::1]", "localhost"})
 _URL = re.compile(
     r"(?P<scheme>https?)://(?P<host>\[::1\]|[a-z0-9.-]+)(?::(?P<port>[1-9][0-9]{0,4}))?"
     r"(?P<path>(?:/(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})*)*)"
@@ -35,7 +36,7 @@ class Target:
 
     @property
     def loopback(self) -> bool:
-        return self.host in LOOPBACK
+        return self.host in LOOPBACK_HOSTS
 
 
 def read(url: str, *, loopback: bool = False, open_ports: Collection[tuple[str, int]] = ()) -> Target:
