@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
+from issuer.protocol import base64url
 from issuer.protocol.jws import ALGORITHMS
 
 PrivateKey = RSAPrivateKey | EllipticCurvePrivateKey | Ed25519PrivateKey
@@ -32,13 +32,9 @@ class Key:
         """A compact JWS (RFC 7515 §3.1) of `claims`."""
         header = self.headers.get(typ)
         if header is None:
-            header = self.headers[typ] = _b64(json_bytes({"alg": self.alg, "kid": self.kid, "typ": typ}))
-        signed = header + b"." + _b64(json_bytes(claims))
-        return (signed + b"." + _b64(ALGORITHMS[self.alg].sign(signed, self.private))).decode()
-
-
-def _b64(raw: bytes) -> bytes:
-    return base64.urlsafe_b64encode(raw).rstrip(b"=")
+            header = self.headers[typ] = base64url.encode(json_bytes({"alg": self.alg, "kid": self.kid, "typ": typ}))
+        signed = header + b"." + base64url.encode(json_bytes(claims))
+        return (signed + b"." + base64url.encode(ALGORITHMS[self.alg].sign(signed, self.private))).decode()
 
 
 def json_bytes(value: Any) -> bytes:
@@ -49,4 +45,4 @@ def json_bytes(value: Any) -> bytes:
 def thumbprint(jwk: dict[str, Any]) -> str:
     """RFC 7638 §3: the SHA-256 of the members that make the key, in order."""
     needed = {"RSA": ("e", "kty", "n"), "EC": ("crv", "kty", "x", "y"), "OKP": ("crv", "kty", "x")}[jwk["kty"]]
-    return _b64(hashlib.sha256(json_bytes({name: jwk[name] for name in needed})).digest()).decode()
+    return base64url.encode(hashlib.sha256(json_bytes({name: jwk[name] for name in needed})).digest()).decode()

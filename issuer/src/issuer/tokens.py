@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import secrets
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from typing import Any
 
 from issuer.keys import KeyRing
 from issuer.model import Authorization
-from issuer.protocol import jws, scope
+from issuer.protocol import base64url, jws, scope
 
 ACCESS = "at+jwt"
 ID = "JWT"
@@ -92,4 +91,4 @@ def _half_hash(token: str, alg: str) -> str:
     """OpenID Connect Core §3.1.3.6: the left half of the hash that goes with the algorithm."""
     digest = hashlib.sha512(token.encode()) if alg == "EdDSA" else hashlib.sha256(token.encode())
     raw = digest.digest()
-    return base64.urlsafe_b64encode(raw[: len(raw) // 2]).rstrip(b"=").decode()
+    return base64url.encode(raw[: len(raw) // 2]).decode()

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 import re
 from dataclasses import dataclass
 from typing import Any
 
 from jwt.algorithms import Algorithm, get_default_algorithms
 
-from issuer.protocol import strict_json
+from issuer.protocol import base64url, strict_json
 
 ALGORITHMS: dict[str, Algorithm] = {name: get_default_algorithms()[name] for name in ("RS256", "ES256", "EdDSA")}
 """What tokens are signed with here, and assertions there."""
@@ -31,18 +30,11 @@ def take_apart(token: str) -> Unverified:
     """The parts of a compact JWS. Raises ValueError."""
     if len(token) > _LONGEST or not _COMPACT.fullmatch(token):
         raise ValueError("not a compact JWS")
-    signed, _, signature = token.rpartition(".")
-    header, _, claims = signed.partition(".")
+    signed, _, signature = token.encode().rpartition(b".")
+    header, _, claims = signed.partition(b".")
     return Unverified(
-        strict_json.read_object(_decode(header)),
-        strict_json.read_object(_decode(claims)),
-        signed.encode(),
-        _decode(signature),
+        strict_json.read_object(base64url.decode(header)),
+        strict_json.read_object(base64url.decode(claims)),
+        signed,
+        base64url.decode(signature),
     )
-
-
-def _decode(part: str) -> bytes:
-    raw = base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
-    if base64.urlsafe_b64encode(raw).rstrip(b"=").decode() != part:
-        raise ValueError("not canonical base64url")
-    return raw

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import hmac
 import re
 
 from issuer.errors import InvalidGrant, InvalidRequest
+from issuer.protocol import base64url
 
 METHOD = "S256"
 _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]")  # 32 bytes: the last character has 2 spare bits
@@ -31,6 +31,6 @@ def check_verifier(verifier: str | None, challenge: str) -> None:
         raise InvalidRequest("code_verifier is missing")
     if not _VERIFIER.fullmatch(verifier):
         raise InvalidGrant("code_verifier is malformed: 43 to 128 characters of A-Z a-z 0-9 - . _ ~")
-    computed = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
+    computed = base64url.encode(hashlib.sha256(verifier.encode()).digest()).decode()
     if not hmac.compare_digest(computed, challenge):
         raise InvalidGrant("code_verifier does not match the code_challenge of the authorization request")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import hmac
 import secrets
+
+from issuer.protocol import base64url
 
 CODE = "mcp_ac_"
 REFRESH = "mcp_rt_"
@@ -41,4 +42,4 @@ def successor(token: str, salt: bytes) -> str:
     and nobody else, so an honest retry gets the same answer from any replica while only hashes are at rest.
     """
     mac = hmac.digest(token.encode(), salt, "sha256")
-    return REFRESH + base64.urlsafe_b64encode(mac).rstrip(b"=").decode()
+    return REFRESH + base64url.encode(mac).decode()
