@@ -114,8 +114,7 @@ def test_a_key_file_is_private_named_after_its_moment_and_read_back(alg: str, tm
 @pytest.mark.parametrize("alg", ALGORITHMS)
 def test_a_published_key_has_no_private_member(alg: str, tmp_path: Path):
     key_files.make_key(tmp_path, alg, T0)
-    body, tag = ring(tmp_path).jwks(T0)
-    (published,) = json.loads(body)["keys"]
+    (published,) = json.loads(ring(tmp_path).jwks(T0))["keys"]
     assert (
         set(published)
         == {"kty", "kid", "use", "alg"}
@@ -127,8 +126,6 @@ def test_a_published_key_has_no_private_member(alg: str, tmp_path: Path):
     )
     assert (published["use"], published["alg"]) == ("sig", alg)
     assert not jwk.import_key(published).is_private
-    assert tag.startswith('"')
-    assert tag.endswith('"')
 
 
 def test_a_key_is_never_written_over_another(tmp_path: Path):
@@ -246,9 +243,7 @@ def test_a_new_file_is_found_at_the_next_look(tmp_path: Path, clock: list[float]
     following = key_files.read_key(key_files.make_key(tmp_path, "ES256", T0 + 100))
     assert looking.jwks(T0) == before
     clock[0] += 5
-    body, tag = looking.jwks(T0)
-    assert [one["alg"] for one in json.loads(body)["keys"]] == ["EdDSA", "ES256"]
-    assert tag != before[1]
+    assert [one["alg"] for one in json.loads(looking.jwks(T0))["keys"]] == ["EdDSA", "ES256"]
     assert looking.signing(T0 + 99).alg == "EdDSA"
     assert looking.signing(T0 + 100).kid == following.kid
 
@@ -319,11 +314,9 @@ def test_the_document_is_built_again_only_when_it_changes(tmp_path: Path):
     key_files.make_key(tmp_path, "EdDSA", T0)
     key_files.make_key(tmp_path, "EdDSA", T0 + 10)
     looking = ring(tmp_path)
-    body, tag = looking.jwks(T0)
-    assert looking.jwks(T0 + 500)[0] is body
-    later, later_tag = looking.jwks(T0 + 10 + LONGEST + keys.SKEW + 1)
-    assert len(json.loads(later)["keys"]) == 1
-    assert later_tag != tag
+    body = looking.jwks(T0)
+    assert looking.jwks(T0 + 500) is body
+    assert len(json.loads(looking.jwks(T0 + 10 + LONGEST + keys.SKEW + 1))["keys"]) == 1
 
 
 @given(st.lists(st.integers(0, 5_000), min_size=1, max_size=5, unique=True), st.integers(0, 10_000))

@@ -53,7 +53,7 @@ def new_mint(folder: Path, alg: str, starts_at: int = NOW - 100) -> Mint:
 
 
 def jwks(mint: Mint) -> dict[str, Any]:
-    document: dict[str, Any] = json.loads(mint.ring.jwks(NOW)[0])
+    document: dict[str, Any] = json.loads(mint.ring.jwks(NOW))
     return document
 
 

@@ -7,7 +7,6 @@ is remembered anywhere else, so replicas that see the same files agree.
 
 from __future__ import annotations
 
-import hashlib
 import math
 import os
 import time
@@ -70,7 +69,7 @@ class KeyRing:
         self._seen: tuple[tuple[str, int], ...] | None = None
         self._complaint = ""
         self._look_at = time.monotonic() + _LOOK
-        self._document = b"", ""
+        self._document = b""
         self._document_of: tuple[Sequence[Key], float, float] = (), 0.0, 0.0
         """The keys that the document was made of, the moment from which it holds, and that from which it does not."""
 
@@ -100,12 +99,11 @@ class KeyRing:
     def published(self, now: int) -> tuple[Key, ...]:
         return published(self._look(), now, self._longest)
 
-    def jwks(self, now: int) -> tuple[bytes, str]:
-        """The JWK set (RFC 7517 §5) as bytes with its entity tag, built again only when it may have changed."""
+    def jwks(self, now: int) -> bytes:
+        """The JWK set (RFC 7517 §5), built again only when it may have changed."""
         keys = self._look()
         made_of, since, until = self._document_of
         if keys is not made_of or not since <= now < until:
-            body = json_bytes({"keys": [key.jwk for key in published(keys, now, self._longest)]})
-            self._document = body, f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+            self._document = json_bytes({"keys": [key.jwk for key in published(keys, now, self._longest)]})
             self._document_of = keys, now, next_retirement(keys, now, self._longest)
         return self._document

@@ -5,7 +5,6 @@ What it says is the union of what the registered endpoints and grants say of the
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -14,6 +13,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from issuer.settings import Settings
+from issuer.web.cacheable import Cacheable
 
 _NAMES = ("oauth-authorization-server", "openid-configuration")
 
@@ -40,17 +40,13 @@ def addresses(path: str) -> list[str]:
 def router(settings: Settings, body: bytes) -> APIRouter:
     """Routes that answer with `body`, which never changes while the process lives."""
     router = APIRouter(tags=["discovery"])
-    headers = {"Cache-Control": "public, max-age=300", "ETag": f'"{hashlib.sha256(body).hexdigest()[:32]}"'}
-
-    # Built once: an answer keeps nothing of the request that it is sent to.
-    whole = Response(body, media_type="application/json", headers=headers)
-    unchanged = Response(status_code=304, headers=headers)
+    cacheable = Cacheable(body, "application/json")
 
     async def metadata(request: Request) -> Response:
         """The authorization server's metadata (RFC 8414 §2), which is the OpenID provider's too."""
-        return unchanged if request.headers.get("if-none-match") == headers["ETag"] else whole
+        return cacheable.answer(request)
 
     for address in addresses(settings.path):
-        router.get(address, include_in_schema=address in addresses("")[::2])(metadata)
+        router.get(address, include_in_schema=address == f"/.well-known/{_NAMES[0]}")(metadata)
         router.head(address, include_in_schema=False)(metadata)
     return router

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from issuer.server import server_of
 from issuer.settings import Settings
+from issuer.web.cacheable import Cacheable
 
 router = APIRouter(tags=["discovery"])
 PATH = "/.well-known/jwks.json"
@@ -24,14 +25,10 @@ def metadata(settings: Settings) -> dict[str, Any]:
 async def jwks(request: Request) -> Response:
     """The keys that sign now, will sign soon, or signed tokens that may still be valid."""
     server = server_of(request)
-    body, etag = server.mint.ring.jwks(server.now())
-    whole, unchanged = _answers(body, etag)
-    return unchanged if request.headers.get("if-none-match") == etag else whole
+    return _cacheable(server.mint.ring.jwks(server.now())).answer(request)
 
 
 @functools.lru_cache(maxsize=2)
-def _answers(body: bytes, etag: str) -> tuple[Response, Response]:
-    """Built once for each key set: an answer keeps nothing of the request that it is sent to."""
-    headers = {"Cache-Control": "public, max-age=300", "ETag": etag}
-    whole = Response(body, media_type="application/jwk-set+json", headers=headers)
-    return whole, Response(status_code=304, headers=headers)
+def _cacheable(body: bytes) -> Cacheable:
+    """Built once for each key set."""
+    return Cacheable(body, "application/jwk-set+json")
