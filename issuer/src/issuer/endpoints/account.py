@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from issuer import log
 from issuer.model import Client, Family
-from issuer.protocol.scope import OPENID
+from issuer.protocol import scope
 from issuer.server import Server, server_of
 from issuer.settings import Settings
 from issuer.store import Transaction
@@ -60,12 +60,11 @@ async def _page(request: Request, server: Server, *, revoked: str | None = None)
 
 
 def _connection(family: Family, client: Client | None, server: Server) -> pages.Connection:
-    sentences = {**server.settings.ISSUER_SCOPES, **OPENID}
     return pages.Connection(
         family_id=family.id,
         client_name=_name(family, client),
         client_host=urlsplit(family.client_id).hostname if client and client.origin == "document" else None,
-        scopes=[pages.ScopeLine(name, sentences.get(name, name)) for name in family.scope],
+        scopes=pages.scope_lines(family.scope, scope.known(server.settings.ISSUER_SCOPES)),
         resource=" ".join(family.resources),
         since=family.created_at,
         last_used=family.last_used_at,

@@ -7,8 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from issuer.protocol import authorization, pkce
-from issuer.protocol.scope import OPENID
+from issuer.protocol import authorization, pkce, scope
 from issuer.server import server_of
 from issuer.settings import Settings
 from issuer.web.interaction import proceed
@@ -27,7 +26,7 @@ def metadata(settings: Settings) -> dict[str, Any]:
         "authorization_response_iss_parameter_supported": True,
         **({"client_id_metadata_document_supported": True} if settings.ISSUER_CIMD else {}),
         "prompt_values_supported": list(authorization.PROMPTS),
-        "scopes_supported": [*settings.ISSUER_SCOPES, *OPENID],
+        "scopes_supported": list(scope.known(settings.ISSUER_SCOPES)),
         "request_parameter_supported": False,
         "request_uri_parameter_supported": False,
         "subject_types_supported": ["public"],

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from issuer.errors import InvalidScope
 from issuer.model import Scope
 
-OPENID: dict[str, str] = {
+_OPENID = {
     "openid": "Know that it is you",
     "profile": "Read your name",
     "email": "Read your e-mail address",
@@ -18,6 +18,11 @@ _TOKENS = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+(?: +[\x21\x23-\x5b\x5d-\x7e]+)*
 _LONGEST = 2048
 MOST = _LONGEST // 2
 """Tokens that a scope parameter can hold."""
+
+
+def known(configured: Mapping[str, str]) -> dict[str, str]:
+    """All scopes there are, those of OpenID last, each with its sentence for people."""
+    return {**configured, **_OPENID}
 
 
 def parse(value: str | None) -> Scope:

@@ -17,9 +17,8 @@ from issuer import log
 from issuer.errors import LoginRequired, OAuthError, UnauthorizedClient
 from issuer.grants import authorization_code
 from issuer.model import Code, Scope
-from issuer.protocol import authorization, redirect_uri
+from issuer.protocol import authorization, redirect_uri, scope
 from issuer.protocol.authorization import AuthorizationRequest, IssueCode, ShowConsent, ShowLogin
-from issuer.protocol.scope import OPENID
 from issuer.server import Server
 from issuer.settings import Settings
 from issuer.store import Transaction
@@ -76,7 +75,7 @@ def look(form: Form, server: Server, session_digest: str | None, now: int, tx: T
 
 def rules(settings: Settings) -> authorization.Rules:
     return authorization.Rules(
-        scopes={**settings.ISSUER_SCOPES, **OPENID},
+        scopes=scope.known(settings.ISSUER_SCOPES),
         default_scope=settings.default_scope,
         any_scope=settings.development,
         resources=settings.resources,
@@ -157,7 +156,6 @@ def _sign_in(server: Server, begin: Begin, form: Form, situation: Situation) -> 
 def consent_page(settings: Settings, situation: Situation, signed_in: SignedIn, sealed: str) -> Response:
     """The question to the person, with everything that tells one program from another."""
     client, redirect = situation.redirect.client, situation.redirect
-    sentences = {**settings.ISSUER_SCOPES, **OPENID}
     return pages.consent(
         transaction=sealed,
         client_name=client.name or client.id,
@@ -165,7 +163,7 @@ def consent_page(settings: Settings, situation: Situation, signed_in: SignedIn, 
         verified=client.origin == "operator",
         redirect_host=redirect_uri.host(redirect.uri),
         redirect_is_loopback=redirect.loopback,
-        scopes=[pages.ScopeLine(name, sentences.get(name, name)) for name in situation.asked.scope],
+        scopes=pages.scope_lines(situation.asked.scope, scope.known(settings.ISSUER_SCOPES)),
         resource=" ".join(situation.asked.resources),
         person=signed_in.user.name or signed_in.user.username,
         can_show_callback=redirect.loopback and redirect.mode == "query",

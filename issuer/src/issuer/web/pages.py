@@ -8,11 +8,12 @@ what is cut from them is what deceives.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from starlette.responses import HTMLResponse
 
+from issuer.model import Scope
 from issuer.web.render import page
 
 
@@ -22,6 +23,11 @@ class ScopeLine:
 
     name: str
     sentence: str
+
+
+def scope_lines(scope: Scope, sentences: Mapping[str, str]) -> list[ScopeLine]:
+    """A scope without a sentence stands for itself."""
+    return [ScopeLine(name, sentences.get(name, name)) for name in scope]
 
 
 @dataclass(frozen=True, slots=True)
