@@ -11,6 +11,7 @@ from issuer import log
 from issuer.errors import InvalidClientMetadata
 from issuer.fetch import Fetcher, FetchFailed
 from issuer.model import Client
+from issuer.protocol import freshness
 from issuer.protocol.jwks import read_public_keys
 from issuer.single_flight import SingleFlight
 
@@ -80,7 +81,7 @@ class ClientKeys:
             log.note(client_keys=str(error))
             self._sets[url] = _Known(before.keys, before.fresh_until, now)
         else:
-            life = USUAL if fetched.fresh_seconds is None else fetched.fresh_seconds
-            self._sets[url] = _Known(keys, now + min(max(life, SHORTEST), LONGEST), now)
+            life = freshness.within(fetched.fresh_seconds, shortest=SHORTEST, usual=USUAL, longest=LONGEST)
+            self._sets[url] = _Known(keys, now + life, now)
         while len(self._sets) > _MOST_SETS:
             self._sets.popitem(last=False)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from issuer.errors import OAuthError
 from issuer.fetch import Fetcher, FetchFailed
 from issuer.model import Document
-from issuer.protocol import client_document
+from issuer.protocol import client_document, freshness
 from issuer.protocol.document_policy import Policy
 from issuer.single_flight import SingleFlight
 from issuer.store import Store, Transaction
@@ -111,8 +111,8 @@ class Documents:
             raise DocumentFailed(f"the document is not valid: {error.description}") from None
         except ValueError as error:
             raise DocumentFailed(f"the jwks_uri of the document cannot be fetched: {error}") from None
-        life = USUAL if fetched.fresh_seconds is None else fetched.fresh_seconds
-        kept = Document(self._now(), self._now() + min(max(life, SHORTEST), LONGEST))
+        life = freshness.within(fetched.fresh_seconds, shortest=SHORTEST, usual=USUAL, longest=LONGEST)
+        kept = Document(self._now(), self._now() + life)
 
         def keep(tx: Transaction) -> None:
             current = tx.clients.get(client_id)

@@ -23,6 +23,11 @@ def seconds(headers: Iterable[tuple[str, str]]) -> int | None:
     return _expires(values)
 
 
+def within(seconds: int | None, *, shortest: int, usual: int, longest: int) -> int:
+    """For how long an answer is kept: as long as it holds, in bounds, and as is usual where it does not say."""
+    return usual if seconds is None else min(max(seconds, shortest), longest)
+
+
 def _directives(value: str) -> dict[str, int]:
     """The directives with their seconds: 0 for what cannot be understood, the least of one that stands twice."""
     found: dict[str, int] = {}
