@@ -16,6 +16,7 @@ from issuer.server import Server, server_of
 from issuer.settings import Settings
 from issuer.store import Transaction
 from issuer.web import browser, pages, session
+from issuer.web.address import address_of
 from issuer.web.form import Form
 from issuer.web.page_request import read_posted
 from issuer.web.passage import Begin, Passage, resume
@@ -68,7 +69,7 @@ async def _try_password(request: Request, server: Server, form: Form, passage: P
     """The person, or the page again. Whether the name is known makes no difference in answer or time."""
     now = server.now()
     username = _username(form)
-    key = f"login:{username}:{request.client.host if request.client else ''}"
+    key = f"login:{username}:{address_of(request)}"
 
     def attempt(tx: Transaction) -> tuple[User | None, int]:
         # Counted before it is tried, or many at once would all get through.

@@ -16,6 +16,7 @@ from issuer.server import Server, server_of
 from issuer.settings import Settings
 from issuer.store import Transaction
 from issuer.web import invitation
+from issuer.web.address import address_of
 from issuer.web.body import LONGEST_JSON, read_json_object
 from issuer.web.credentials import NO_TOKEN, bearer, new_secret
 from issuer.web.errors import NO_STORE
@@ -52,7 +53,7 @@ async def register(request: Request) -> Response:
     client, plain = new_secret(client)
     token = secret.invent(secret.REGISTRATION)
     client = dataclasses.replace(client, registration=secret.digest(token))
-    address = request.client.host if request.client else ""
+    address = address_of(request)
 
     def work(tx: Transaction) -> None:
         if invited is not None and not invited.accept(tx):

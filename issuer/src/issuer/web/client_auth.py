@@ -25,6 +25,7 @@ from issuer.protocol.assertion import Assertion
 from issuer.server import Server
 from issuer.store import Transaction
 from issuer.web import known_client
+from issuer.web.address import address_of
 from issuer.web.form import Form
 
 _MOST_FAILURES = 20
@@ -50,7 +51,7 @@ class Credentials:
 
 async def read(request: Request, form: Form, server: Server) -> Credentials:
     """The credentials of a request, from `Authorization: Basic` or the form, and not from both."""
-    address = request.client.host if request.client else ""
+    address = address_of(request)
     header = request.headers.get("authorization")
     client_id, plain = form.get("client_id"), form.get("client_secret")
     if form.get("client_assertion") or form.get("client_assertion_type"):

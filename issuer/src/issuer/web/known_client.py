@@ -13,6 +13,7 @@ from issuer.documents import PAUSE, DocumentFailed
 from issuer.errors import InvalidClient, InvalidRedirectUri, TemporarilyUnavailable
 from issuer.protocol import client_document, redirect_uri
 from issuer.server import Server
+from issuer.web.address import address_of
 from issuer.web.form import Form
 from issuer.web.page_error import PageError
 
@@ -25,7 +26,7 @@ async def for_authorization(request: Request, server: Server, form: Form) -> Non
     if {"client_id", "redirect_uri"} & form.repeated or not _well_formed(asked):
         return  # refused by whoever looks it up, without a fetch
     try:
-        await server.documents.resolve(client_id, asked_by=request.client.host if request.client else "")
+        await server.documents.resolve(client_id, asked_by=address_of(request))
     except DocumentFailed as error:
         log.note(client_id=client_id, reason=str(error))
         raise PageError(
