@@ -38,9 +38,9 @@ def leave(person: Person, **parameters: Any) -> httpx.Response:
 
 def test_a_proven_client_gets_a_link_back_and_nobody_is_redirected(app: Client, person: Person):
     token = id_token(app, person)
-    done = leave(person, id_token_hint=token, post_logout_redirect_uri=BYE, state="a&b")
+    done = leave(person, id_token_hint=token, post_logout_redirect_uri=BYE, state="a&b c")
     assert done.status_code == 200
-    assert f'href="{BYE}?state=a%26b"' in html.unescape(done.text)
+    assert f'href="{BYE}?state=a%26b%20c"' in html.unescape(done.text)
     assert "An app" in done.text
     assert not signed_in(person)
     assert "session" not in "".join(person.http.cookies.keys())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
@@ -76,5 +75,4 @@ def _return_to(form: Form, server: Server, tx: Transaction) -> tuple[str | None,
     if asked is None or not redirect_uri.registered(asked, registered):
         return client.name, None
     state = form.get("state")
-    separator = "&" if "?" in asked else "?"
-    return client.name, asked + (separator + urlencode({"state": state}) if state else "")
+    return client.name, redirect_uri.with_query(asked, {"state": state}) if state else asked

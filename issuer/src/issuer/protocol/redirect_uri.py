@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import parse_qsl, urlsplit
+from collections.abc import Mapping
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from issuer.errors import InvalidRedirectUri
 
@@ -84,6 +85,11 @@ def _without_port(uri: str) -> str | None:
 def only(uris: tuple[str, ...]) -> str | None:
     """The one address of a client that has no other, where it need not be said; a loopback one leaves its port open."""
     return uris[0] if len(uris) == 1 and not is_loopback(uris[0]) else None
+
+
+def with_query(uri: str, parameters: Mapping[str, str]) -> str:
+    """The address with more in its query; what was registered stays in front. A blank is `%20`, which all can read."""
+    return uri + ("&" if "?" in uri else "?") + urlencode(parameters, quote_via=quote)
 
 
 def registered(asked: str, uris: tuple[str, ...]) -> bool:

@@ -7,7 +7,6 @@ that, whatever is wrong is shown to the person and nobody is redirected.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from urllib.parse import quote, urlencode
 
 from starlette.responses import Response
 
@@ -44,8 +43,7 @@ class Redirect:
         return self._send(error.body())
 
     def url(self, answer: dict[str, str]) -> str:
-        """The redirect URI with the answer in its query; what was registered stays in front."""
-        return self.uri + ("&" if "?" in self.uri else "?") + urlencode(self._complete(answer), quote_via=quote)
+        return redirect_uri.with_query(self.uri, self._complete(answer))
 
     def _complete(self, answer: dict[str, str]) -> dict[str, str]:
         return {**answer, **({"state": self.state} if self.state is not None else {}), "iss": self.issuer}
