@@ -88,11 +88,6 @@ class AccessDenied(OAuthError):
     status = 403
 
 
-class ServerError(OAuthError):
-    code = "server_error"
-    status = 500
-
-
 class TemporarilyUnavailable(OAuthError):
     code = "temporarily_unavailable"
     status = 503

@@ -50,7 +50,7 @@ def consent(**values: object) -> HTMLResponse:
     return pages.consent(**(sample | values))  # type: ignore[arg-type]
 
 
-def connection(number: int, name: str, host: str | None, scopes: list[ScopeLine], used: int | None) -> Connection:
+def connection(number: int, name: str, host: str | None, scopes: list[ScopeLine], used: int) -> Connection:
     return Connection(f"f-{number}", name, host, scopes, "https://mcp.example.com/mcp", 1795428000 + number, used)
 
 
@@ -94,7 +94,7 @@ GALLERY: dict[str, Callable[[], HTMLResponse]] = {
         client_name="MCP Inspector",
         seconds=600,
     ),
-    "callback_nasty": lambda: pages.callback(url="http://127.0.0.1/?" + NASTY, client_name=NASTY),
+    "callback_nasty": lambda: pages.callback(url="http://127.0.0.1/?" + NASTY, client_name=NASTY, seconds=60),
     "form_post": lambda: pages.form_post(action="received", fields=FORM_POST),
     "error": lambda: pages.error(
         status=403,
@@ -124,13 +124,13 @@ GALLERY: dict[str, Callable[[], HTMLResponse]] = {
         transaction="t-4",
         connections=[
             connection(1, "Claude Code", "claude.ai", NOTES, 1795514400),
-            connection(2, "MCP Inspector", None, TOOLS, None),
+            connection(2, "MCP Inspector", None, TOOLS, 1795514000),
             connection(3, NASTY, LONG_HOST, [ScopeLine(NASTY, NASTY)], 1795514400),
         ],
-        access_minutes=15,
+        access_seconds=900,
         revoked="Notebook",
     ),
-    "account_empty": lambda: pages.account(person="bob", transaction="t-5", connections=[], access_minutes=15),
+    "account_empty": lambda: pages.account(person="bob", transaction="t-5", connections=[], access_seconds=900),
 }
 
 

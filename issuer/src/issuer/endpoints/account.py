@@ -53,7 +53,7 @@ async def _page(request: Request, server: Server, *, revoked: str | None = None)
             person=signed_in.user.name or signed_in.user.username,
             transaction=begin.passage("account", Form(()), signed_in.session.digest).sealed(server),
             connections=[_connection(family, client, server) for family, client in let_in],
-            access_minutes=-(-settings.ISSUER_ACCESS_TOKEN_SECONDS // 60),
+            access_seconds=settings.ISSUER_ACCESS_TOKEN_SECONDS,
             revoked=revoked,
         )
     )

@@ -40,7 +40,7 @@ class Connection:
     scopes: Sequence[ScopeLine]
     resource: str
     since: int
-    last_used: int | None
+    last_used: int
 
 
 def sign_in(
@@ -104,7 +104,7 @@ def consent(
     )
 
 
-def callback(*, url: str, client_name: str, seconds: int | None = None) -> HTMLResponse:
+def callback(*, url: str, client_name: str, seconds: int) -> HTMLResponse:
     """The redirect as text to copy, for a program on another machine; `seconds` is the life of the code in it."""
     return page("callback", url=url, client_name=client_name, seconds=seconds)
 
@@ -142,7 +142,7 @@ def account(
     person: str,
     transaction: str,
     connections: Sequence[Connection],
-    access_minutes: int,
+    access_seconds: int,
     revoked: str | None = None,
 ) -> HTMLResponse:
     """Posts `connection`, the one to revoke, to `account`, and to `logout`; `revoked` names whose access just ended."""
@@ -151,6 +151,6 @@ def account(
         person=person,
         transaction=transaction,
         connections=connections,
-        access_minutes=access_minutes,
+        access_seconds=access_seconds,
         revoked=revoked,
     )
