@@ -35,8 +35,8 @@ class Clients(Protocol):
     def put(self, client: Client) -> bool:
         """Replace a client whole, by id; False when there is none, and then none is made."""
 
-    def remove(self, id: str) -> bool:
-        """Remove a client with all that was granted to it; False when there is none."""
+    def remove(self, id: str) -> None:
+        """Remove a client with all that was granted to it."""
 
     def all(self) -> list[Client]: ...
     def registered_by(self, digest: str) -> Client | None:
@@ -78,10 +78,10 @@ class Families(Protocol):
         """The living families of a person, the latest first."""
 
     def used(self, id: str, now: int) -> None: ...
-    def revoke(self, id: str, now: int) -> bool:
-        """End a family and every refresh token of it, for good. False when it had ended before."""
+    def revoke(self, id: str, now: int) -> None:
+        """End a family and every refresh token of it, for good: one that had ended before did so then."""
 
-    def revoke_of(self, subject: str, now: int) -> int:
+    def revoke_of(self, subject: str, now: int) -> None:
         """End all families of a person, and the codes that would become some. To end also those that are being
         made, write the person too.
         """
@@ -117,8 +117,8 @@ class Users(Protocol):
     def put(self, user: User) -> None:
         """Replace a user whole, by subject."""
 
-    def remove(self, subject: str) -> bool:
-        """Remove a person with sessions, consents and families; False when there is none."""
+    def remove(self, subject: str) -> None:
+        """Remove a person with sessions, consents and families."""
 
 
 class Consents(Protocol):

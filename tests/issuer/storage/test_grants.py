@@ -57,9 +57,9 @@ async def test_families_of_a_person_are_the_living_ones_latest_first(store: Stor
 async def test_a_family_ends_once(store: Store) -> None:
     await store.write(lambda tx: tx.families.add(family(sid="s")))
     await store.write(lambda tx: tx.families.used("family", NOW + 5))
-    assert await store.write(lambda tx: tx.families.revoke("family", NOW + 6))
-    assert not await store.write(lambda tx: tx.families.revoke("family", NOW + 7))
-    assert not await store.write(lambda tx: tx.families.revoke("no such family", NOW))
+    await store.write(lambda tx: tx.families.revoke("family", NOW + 6))
+    await store.write(lambda tx: tx.families.revoke("family", NOW + 7))
+    await store.write(lambda tx: tx.families.revoke("no such family", NOW))
     ended = dataclasses.replace(family(sid="s"), last_used_at=NOW + 5, revoked_at=NOW + 6)
     assert await store.read(lambda tx: tx.families.get("family")) == ended
 
@@ -72,7 +72,7 @@ async def test_revoking_all_of_a_person_takes_the_codes_that_would_become_more(s
         tx.families.revoke("a", NOW)
 
     await store.write(work)
-    assert await store.write(lambda tx: tx.families.revoke_of("u-1", LATER)) == 1
+    await store.write(lambda tx: tx.families.revoke_of("u-1", LATER))
     codes = await store.read(lambda tx: [tx.codes.get(id) is not None for id in "abc"])
     assert codes == [False, False, True]
     families = await store.read(lambda tx: [tx.families.get(id) for id in "abc"])

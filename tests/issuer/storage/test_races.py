@@ -150,7 +150,8 @@ def redeem_or_remove(tx: Transaction, number: int) -> bool:
     """Of each pair of numbers one removes a client while the other makes a family of its code."""
     id = f"client-{number // 2}"
     if number % 2:
-        return tx.clients.remove(id)
+        tx.clients.remove(id)
+        return False
     if tx.clients.get(id) is None or not tx.codes.spend(f"code of {id}", f"family of {id}"):
         return False
     tx.families.add(family(f"family of {id}", client_id=id))
@@ -216,13 +217,13 @@ async def test_nothing_is_left_that_an_old_password_let_in(
     assert await store.read(left) == []
 
 
-def change_or_remove(tx: Transaction, number: int) -> bool:
+def change_or_remove(tx: Transaction, number: int) -> None:
     """Of each pair of numbers one removes a client while the other changes it."""
     id = f"client-{number // 2}"
     if number % 2:
-        return tx.clients.remove(id)
-    known = tx.clients.get(id)
-    return known is not None and tx.clients.put(dataclasses.replace(known, name="changed"))
+        tx.clients.remove(id)
+    elif known := tx.clients.get(id):
+        tx.clients.put(dataclasses.replace(known, name="changed"))
 
 
 async def test_a_client_that_was_removed_stays_removed(racers: Racers, database: str, store: Store) -> None:
@@ -231,6 +232,5 @@ async def test_a_client_that_was_removed_stays_removed(racers: Racers, database:
             tx.clients.add(client(f"client-{number}"))
 
     await store.write(clients)
-    removed = racers.race(database, change_or_remove, 2 * TIMES)
-    assert sum(removed) >= TIMES
+    racers.race(database, change_or_remove, 2 * TIMES)
     assert await store.read(lambda tx: tx.clients.all()) == []

@@ -84,11 +84,11 @@ class Clients:
         )
         return changed == 1
 
-    def remove(self, id: str) -> bool:
+    def remove(self, id: str) -> None:
         self.db.run("DELETE FROM codes WHERE client_id = :id", id=id)
         self.db.run("DELETE FROM families WHERE client_id = :id", id=id)
         self.db.run("DELETE FROM consents WHERE client_id = :id", id=id)
-        return self.db.run("DELETE FROM clients WHERE id = :id", id=id) > 0
+        self.db.run("DELETE FROM clients WHERE id = :id", id=id)
 
     def all(self) -> list[Client]:
         return [_read(row) for row in self.db.all(f"SELECT {_COLUMNS} FROM clients ORDER BY created_at, id")]

@@ -50,15 +50,12 @@ class Families:
     def used(self, id: str, now: int) -> None:
         self.db.run("UPDATE families SET last_used_at = :now WHERE id = :id", id=id, now=now)
 
-    def revoke(self, id: str, now: int) -> bool:
-        return (
-            self.db.run("UPDATE families SET revoked_at = :now WHERE id = :id AND revoked_at IS NULL", id=id, now=now)
-            == 1
-        )
+    def revoke(self, id: str, now: int) -> None:
+        self.db.run("UPDATE families SET revoked_at = :now WHERE id = :id AND revoked_at IS NULL", id=id, now=now)
 
-    def revoke_of(self, subject: str, now: int) -> int:
+    def revoke_of(self, subject: str, now: int) -> None:
         self.db.run("DELETE FROM codes WHERE subject = :subject", subject=subject)
-        return self.db.run(
+        self.db.run(
             "UPDATE families SET revoked_at = :now WHERE subject = :subject AND revoked_at IS NULL",
             subject=subject,
             now=now,

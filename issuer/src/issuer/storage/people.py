@@ -64,10 +64,10 @@ class Users:
             disabled=int(user.disabled),
         )
 
-    def remove(self, subject: str) -> bool:
+    def remove(self, subject: str) -> None:
         for table in ("sessions", "consents", "codes", "families"):
             self.db.run(f"DELETE FROM {table} WHERE subject = :subject", subject=subject)
-        return self.db.run("DELETE FROM users WHERE subject = :subject", subject=subject) > 0
+        self.db.run("DELETE FROM users WHERE subject = :subject", subject=subject)
 
 
 @dataclass(frozen=True, slots=True)
