@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from issuer.grants import client_credentials
+from issuer.model import User
 from issuer.store import Transaction
 
 DEVELOPMENT_FAMILY = "dev"
@@ -14,15 +15,30 @@ DEVELOPMENT_FAMILY = "dev"
 
 def stands(claims: Mapping[str, Any], tx: Transaction, *, now: int, development: bool) -> bool:
     """For the claims of an access token that this issuer signed (RFC 7662 §4)."""
-    if claims["exp"] <= now or tx.denied.has(claims["jti"]):
+    if _ended(claims, tx, now):
         return False
-    root = claims["jti"].partition(".")[0]
+    root = _root(claims)
     if root == DEVELOPMENT_FAMILY:
         return development
     if root == client_credentials.FAMILY:
         return tx.clients.get(claims["client_id"]) is not None
-    family = tx.families.get(root)
-    if family is None or family.revoked_at is not None:
-        return False
-    user = tx.users.get(family.subject)
-    return user is not None and not user.disabled
+    return _granter(root, tx) is not None
+
+
+def person(claims: Mapping[str, Any], tx: Transaction, *, now: int) -> User | None:
+    """Who granted such a token, while it stands; None too for one of a machine or of development, which nobody did."""
+    return None if _ended(claims, tx, now) else _granter(_root(claims), tx)
+
+
+def _root(claims: Mapping[str, Any]) -> str:
+    return str(claims["jti"]).partition(".")[0]
+
+
+def _ended(claims: Mapping[str, Any], tx: Transaction, now: int) -> bool:
+    return claims["exp"] <= now or tx.denied.has(claims["jti"])
+
+
+def _granter(family_id: str, tx: Transaction) -> User | None:
+    family = tx.families.get(family_id)
+    user = tx.users.get(family.subject) if family is not None and family.revoked_at is None else None
+    return user if user is not None and not user.disabled else None

@@ -11,9 +11,10 @@ from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
 from issuer import log
-from issuer.errors import InvalidClient
+from issuer.errors import InvalidClient, InvalidGrant
+from issuer.grants import refresh_token
 from issuer.model import AUTH_METHODS, Client
-from issuer.protocol import jws, resource, scope, secret
+from issuer.protocol import jws, resource, scope
 from issuer.server import Server, server_of
 from issuer.settings import Settings
 from issuer.standing import stands
@@ -76,18 +77,16 @@ def _access_token(claims: dict[str, Any], client: Client, server: Server, tx: Tr
 
 
 def _refresh_token(token: str, client: Client, server: Server, tx: Transaction) -> dict[str, Any]:
-    refresh = tx.refresh_tokens.get(secret.digest(token))
-    family = tx.families.get(refresh.family) if refresh else None
-    if refresh is None or family is None or family.client_id != client.id or family.revoked_at is not None:
+    try:
+        refresh, family = refresh_token.find(token, client.id, server.now(), tx)
+    except InvalidGrant:
         return {"active": False}
-    expires_at = min(refresh.expires_at, family.expires_at)
-    user = tx.users.get(family.subject)
-    if refresh.spent_at is not None or expires_at <= server.now() or user is None or user.disabled:
+    if refresh.spent_at is not None:
         return {"active": False}
     return {
         "active": True,
         "client_id": client.id,
         "sub": family.subject,
         "scope": scope.join(family.scope),
-        "exp": expires_at,
+        "exp": min(refresh.expires_at, family.expires_at),
     }

@@ -8,11 +8,9 @@ from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
 from issuer.errors import InsufficientScope, InvalidRequest, InvalidToken
-from issuer.model import User
 from issuer.server import Server, server_of
 from issuer.settings import Settings
-from issuer.standing import stands
-from issuer.store import Transaction
+from issuer.standing import person
 from issuer.tokens import ACCESS
 from issuer.web.credentials import NO_TOKEN, bearer
 from issuer.web.errors import NO_STORE
@@ -39,7 +37,9 @@ async def userinfo(request: Request) -> Response:
             "the token was not granted openid",
             headers={"WWW-Authenticate": 'Bearer error="insufficient_scope", scope="openid"'},
         )
-    user = await server.store.read(lambda tx: _person(claims, server, tx))
+    user = await server.store.read(lambda tx: person(claims, tx, now=server.now()))
+    if user is None:
+        raise _invalid()
     answer = {"sub": user.subject}
     if "profile" in scopes:
         answer |= {"preferred_username": user.username} | ({"name": user.name} if user.name else {})
@@ -66,15 +66,6 @@ def _claims(request: Request, server: Server) -> dict[str, Any]:
     if claims is None:
         raise _invalid()
     return claims
-
-
-def _person(claims: dict[str, Any], server: Server, tx: Transaction) -> User:
-    """The person behind a token that still stands; a machine or a development token has none."""
-    user = tx.users.get(claims["sub"])
-    family = tx.families.get(claims["jti"].partition(".")[0])
-    if user is None or family is None or not stands(claims, tx, now=server.now(), development=False):
-        raise _invalid()
-    return user
 
 
 def _invalid() -> InvalidToken:

@@ -29,17 +29,23 @@ def first(family: str, granted: Scope, request: TokenRequest, tx: Transaction) -
     return token
 
 
-def authorize(request: TokenRequest, tx: Transaction) -> Authorization:
-    presented = request.parameters.require("refresh_token")
+def find(presented: str, client_id: str, now: int, tx: Transaction) -> tuple[RefreshToken, Family]:
+    """The token of that client with its family, both alive; it may have been spent. Raises InvalidGrant."""
     token = tx.refresh_tokens.get(secret.digest(presented))
     family = tx.families.get(token.family) if token else None
-    if token is None or family is None or family.client_id != request.client.id:
+    if token is None or family is None or family.client_id != client_id:
         raise InvalidGrant("the refresh token is unknown or was issued to another client")
     if family.revoked_at is not None:
         raise InvalidGrant("what this refresh token stands for was revoked")
-    if min(token.expires_at, family.expires_at) <= request.now:
+    if min(token.expires_at, family.expires_at) <= now:
         raise InvalidGrant("the refresh token has expired: ask the person again")
     check_person(family.subject, tx)
+    return token, family
+
+
+def authorize(request: TokenRequest, tx: Transaction) -> Authorization:
+    presented = request.parameters.require("refresh_token")
+    token, family = find(presented, request.client.id, request.now, tx)
     granted = scope.narrowed(scope.parse(request.parameters.get("scope")), family.scope)
     resources = resource.narrowed(request.parameters.all("resource"), family.resources, request.resources)
     return Authorization(
