@@ -85,5 +85,4 @@ def test_nobody_is_signed_in_by_anything_else(db: Database, digest: str | None):
 def test_its_use_is_written_down_once_a_minute(db: Database):
     made = signed_in(db)
     person = session.SignedIn(ALICE, made)
-    assert [session.seen(person, NOW + later) for later in (0, 59, 60, 61)] == [False, False, True, True]
-    assert not session.seen(None, NOW)
+    assert [session.worth_noting(person, NOW + later) for later in (0, 59, 60, 61)] == [False, False, True, True]

@@ -58,7 +58,7 @@ async def register(request: Request) -> Response:
     def work(tx: Transaction) -> None:
         if invited is not None and not invited.accept(tx):
             raise _uninvited()
-        _make_room(address, server, tx)
+        _check_limits(address, server, tx)
         tx.clients.add(client)
 
     await server.store.write(work)
@@ -83,7 +83,7 @@ def _uninvited() -> InvalidToken:
     return InvalidToken("the initial access token is unknown, used or expired: ask the operator", headers=NO_TOKEN)
 
 
-def _make_room(address: str, server: Server, tx: Transaction) -> None:
+def _check_limits(address: str, server: Server, tx: Transaction) -> None:
     """The limits: so many a minute from one address, and so many rows in all, looked at now and then."""
     settings, now = server.settings, server.now()
     if tx.limits.hit(f"register:{address}", _WINDOW, now) > settings.ISSUER_REGISTRATIONS_PER_MINUTE:

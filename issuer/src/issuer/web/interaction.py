@@ -94,7 +94,7 @@ async def proceed(request: Request, server: Server, form: Form, *, fresh: bool) 
     if settings.ISSUER_AUTO_APPROVE and situation.redirect.loopback and _no_page_asks(request):
         return await _approve_unseen(server, situation)
     signed_in = situation.signed_in
-    if signed_in is not None and session.seen(signed_in, now):
+    if signed_in is not None and session.worth_noting(signed_in, now):
         await server.store.write(lambda tx: tx.sessions.seen(signed_in.session.digest, now))
 
     def decide(situation: Situation) -> authorization.Decision:

@@ -30,9 +30,9 @@ def current(digest: str | None, tx: Transaction, settings: Settings, now: int) -
     return SignedIn(user, session) if user is not None and not user.disabled else None
 
 
-def seen(signed_in: SignedIn | None, now: int) -> bool:
-    """Whether the sign-in's last use is worth writing down again."""
-    return signed_in is not None and now - signed_in.session.last_seen_at >= _SEEN_EVERY
+def worth_noting(signed_in: SignedIn, now: int) -> bool:
+    """Whether this use of a sign-in is written down: not each, which would be a write for every look."""
+    return now - signed_in.session.last_seen_at >= _SEEN_EVERY
 
 
 def make(user: User, settings: Settings, now: int) -> tuple[str, Session]:
