@@ -22,6 +22,7 @@ from issuer.documents import Documents
 from issuer.endpoints import (
     account,
     authorize,
+    client_configuration,
     consent,
     dev_token,
     discovery,
@@ -31,7 +32,6 @@ from issuer.endpoints import (
     login,
     logout,
     register,
-    registration,
     revoke,
     scrape,
     token,
@@ -67,7 +67,7 @@ ENDPOINTS: tuple[ModuleType, ...] = (
     account,
     jwks,
     register,
-    registration,
+    client_configuration,
 )
 SEAL = "seal"
 """The name of the shared secret that seals what browsers and invited clients carry."""

@@ -9,7 +9,6 @@ from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
 from issuer import log
-from issuer.endpoints import registration
 from issuer.errors import AccessDenied, InvalidToken, TemporarilyUnavailable, TooManyRequests
 from issuer.protocol import client_metadata, secret
 from issuer.server import Server, server_of
@@ -18,7 +17,7 @@ from issuer.store import Transaction
 from issuer.web import invitation
 from issuer.web.address import address_of
 from issuer.web.body import LONGEST_JSON, read_json_object
-from issuer.web.credentials import NO_TOKEN, bearer, new_secret
+from issuer.web.credentials import NO_TOKEN, bearer, new_secret, registration
 from issuer.web.errors import NO_STORE
 
 router = APIRouter(tags=["registration"])
@@ -63,7 +62,7 @@ async def register(request: Request) -> Response:
 
     await server.store.write(work)
     log.note(client_id=client.id)
-    return JSONResponse(registration.answer(client, token, server, plain), 201, headers=NO_STORE)
+    return JSONResponse(registration(client, token, server.settings, plain), 201, headers=NO_STORE)
 
 
 def _admit(request: Request, server: Server) -> invitation.Invitation | None:

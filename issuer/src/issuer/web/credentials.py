@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 from fastapi import Request
 
 from issuer.errors import InvalidToken
 from issuer.model import SECRET_METHODS, Client, Secret
-from issuer.protocol import secret
+from issuer.protocol import client_metadata, secret
+from issuer.settings import Settings
 
 NO_TOKEN = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
 
@@ -32,3 +34,13 @@ def new_secret(client: Client) -> tuple[Client, str | None]:
         return client, None
     plain = secret.invent(secret.CLIENT_SECRET)
     return dataclasses.replace(client, secrets=(Secret(secret.digest(plain)),)), plain
+
+
+def registration(client: Client, token: str, settings: Settings, plain: str | None = None) -> dict[str, Any]:
+    """What a client is told of its registration (RFC 7591 §3.2.1); `plain` is a secret that was just made."""
+    return {
+        **client_metadata.describe(client),
+        "registration_access_token": token,
+        "registration_client_uri": f"{settings.ISSUER}/register/{client.id}",
+        **({"client_secret": plain, "client_secret_expires_at": 0} if plain else {}),
+    }

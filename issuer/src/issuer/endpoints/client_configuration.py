@@ -12,11 +12,11 @@ from issuer import log
 from issuer.errors import InvalidClientMetadata, InvalidToken
 from issuer.model import Client
 from issuer.protocol import client_metadata, secret
-from issuer.server import Server, server_of
+from issuer.server import server_of
 from issuer.settings import Settings
 from issuer.store import Transaction
 from issuer.web.body import LONGEST_JSON, read_json_object
-from issuer.web.credentials import NO_TOKEN, bearer, new_secret
+from issuer.web.credentials import NO_TOKEN, bearer, new_secret, registration
 from issuer.web.errors import NO_STORE
 
 router = APIRouter(tags=["registration"])
@@ -34,7 +34,7 @@ async def read(request: Request, client_id: str) -> Response:
     server = server_of(request)
     token = bearer(request)
     client = await server.transact(lambda tx: _own(token, client_id, tx))
-    return JSONResponse(answer(client, token, server), headers=NO_STORE)
+    return JSONResponse(registration(client, token, server.settings), headers=NO_STORE)
 
 
 @router.put(PATH)
@@ -65,7 +65,7 @@ async def replace(request: Request, client_id: str) -> Response:
         return new, plain
 
     client, plain = await server.transact(work)
-    return JSONResponse(answer(client, token, server, plain), headers=NO_STORE)
+    return JSONResponse(registration(client, token, server.settings, plain), headers=NO_STORE)
 
 
 @router.delete(PATH)
@@ -100,13 +100,3 @@ def _end(digest: str, tx: Transaction) -> None:
     client = tx.clients.registered_by(digest)
     if client is not None:
         tx.clients.put(dataclasses.replace(client, registration=None))
-
-
-def answer(client: Client, token: str, server: Server, plain: str | None = None) -> dict[str, Any]:
-    """What a client is told of its registration (RFC 7591 §3.2.1), with a secret that was just made."""
-    return {
-        **client_metadata.describe(client),
-        "registration_access_token": token,
-        "registration_client_uri": f"{server.settings.ISSUER}/register/{client.id}",
-        **({"client_secret": plain, "client_secret_expires_at": 0} if plain else {}),
-    }
