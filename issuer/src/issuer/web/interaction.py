@@ -120,28 +120,29 @@ async def proceed(request: Request, server: Server, form: Form, *, fresh: bool) 
             sealed = begin.passage("consent", form, signed_in.session.digest, fresh=fresh).sealed(server)
             return begin.remember(consent_page(settings, situation, signed_in, sealed))
         case IssueCode():
-
-            def issue(tx: Transaction) -> str | None:
-                # Looked at again: the person, the client or the consent may have gone since the decision.
-                again = look(form, server, digest, now, tx)
-                if isinstance(again, Refused) or not _still(decide, again):
-                    return None
-                assert again.signed_in is not None
-                code = code_for(again, again.asked.scope, again.signed_in, now + settings.ISSUER_CODE_SECONDS)
-                return authorization_code.issue(code, tx)
-
-            issued = await server.store.write(issue)
+            expires_at = now + settings.ISSUER_CODE_SECONDS
+            issued = await server.store.write(
+                lambda tx: _issue(look(form, server, digest, now, tx), decide, expires_at, tx)
+            )
             if issued is None:
                 return await proceed(request, server, form, fresh=fresh)
             return situation.redirect.code(issued)
 
 
-def _still(decide: Callable[[Situation], authorization.Decision], situation: Situation) -> bool:
-    """Whether a code is what the situation leads to now."""
+def _issue(
+    situation: Situation | Refused,
+    decide: Callable[[Situation], authorization.Decision],
+    expires_at: int,
+    tx: Transaction,
+) -> str | None:
+    """A code, if that is still what comes next: person, client or consent may have gone since it was decided."""
     try:
-        return isinstance(decide(situation), IssueCode)
+        if isinstance(situation, Refused) or not isinstance(decide(situation), IssueCode):
+            return None
     except OAuthError:
-        return False
+        return None
+    assert situation.signed_in is not None
+    return authorization_code.issue(code_for(situation, situation.asked.scope, situation.signed_in, expires_at), tx)
 
 
 def _sign_in(server: Server, begin: Begin, form: Form, situation: Situation) -> Response:

@@ -31,7 +31,7 @@ def current(digest: str | None, tx: Transaction, settings: Settings, now: int) -
 
 
 def worth_noting(signed_in: SignedIn, now: int) -> bool:
-    """Whether this use of a sign-in is written down: not each, which would be a write for every look."""
+    """Whether this use of a sign-in is worth a write: now and then is enough to know that it is not idle."""
     return now - signed_in.session.last_seen_at >= _SEEN_EVERY
 
 
