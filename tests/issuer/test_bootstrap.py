@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 from pathlib import Path
 
 from tests.issuer.started import Issuer, started
-
-from issuer import bootstrap, key_files, settings
 
 ONE, TWO = "http://127.0.0.1:8000/mcp", "http://127.0.0.1:8001/mcp"
 
@@ -62,25 +59,3 @@ def test_alice_and_bob_are_for_development(tmp_path: Path):
         }
     with started(tmp_path / "public", ISSUER="https://id.test") as issuer:
         assert issuer.run(lambda tx: tx.users.all()) == []
-
-
-def test_replicas_that_start_together_agree_on_the_first_files(tmp_path: Path):
-    """KEY-07: whoever comes second takes what the first one made."""
-    loaded = settings.load({"ISSUER_KEYS_DIR": str(tmp_path / "keys"), "ISSUER_SIGNING_ALG": "EdDSA"})
-    secrets: list[str] = []
-    barrier = threading.Barrier(8)
-
-    def start() -> None:
-        barrier.wait()
-        bootstrap.prepare(loaded, 1_800_000_000)
-        secrets.append(bootstrap.client_secret(loaded))
-
-    replicas = [threading.Thread(target=start) for _ in range(8)]
-    for replica in replicas:
-        replica.start()
-    for replica in replicas:
-        replica.join()
-    assert len(secrets) == 8
-    assert len(set(secrets)) == 1
-    assert len(key_files.read_keys(tmp_path / "keys")) == 1
-    assert len(list((tmp_path / "keys").iterdir())) == 2

@@ -6,7 +6,7 @@ import asyncio
 import dataclasses
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from importlib import metadata as distribution
 from types import ModuleType
@@ -16,7 +16,7 @@ from fastapi import APIRouter, FastAPI
 from fastapi_swagger import patch_fastapi
 from loguru import logger
 
-from issuer import bootstrap, keys, sweep
+from issuer import bootstrap, first_files, sweep
 from issuer.client_keys import ClientKeys
 from issuer.documents import Documents
 from issuer.endpoints import (
@@ -39,6 +39,7 @@ from issuer.endpoints import (
 )
 from issuer.fetch import Fetcher
 from issuer.guard import Guard, networks
+from issuer.keys import KeyRing
 from issuer.metrics import Metrics
 from issuer.protocol.document_policy import Policy
 from issuer.request_log import RequestLog
@@ -47,6 +48,7 @@ from issuer.server import Server
 from issuer.setting_values import is_postgres
 from issuer.settings import Settings
 from issuer.siblings import Siblings
+from issuer.signing_key import Key
 from issuer.storage.sqlite import SQLiteStore
 from issuer.store import Store
 from issuer.tokens import Mint
@@ -79,12 +81,9 @@ def now() -> int:
     return int(time.time())
 
 
-def build_ring(settings: Settings) -> keys.KeyRing:
-    """The key ring, after a first key was made where there was none at all."""
-    bootstrap.prepare(settings, now())
+def build_ring(settings: Settings, keys: Sequence[Key]) -> KeyRing:
     folder = None if settings.ISSUER_KEYS else settings.ISSUER_KEYS_DIR
-    found = bootstrap.signing_keys(settings)
-    return keys.KeyRing(folder, settings.longest_token_seconds, found, report=logger.error)
+    return KeyRing(folder, settings.longest_token_seconds, keys, report=logger.error)
 
 
 def build_store(settings: Settings, metrics: Metrics | None = None) -> Store:
@@ -98,9 +97,11 @@ def build_store(settings: Settings, metrics: Metrics | None = None) -> Store:
     return SQLiteStore(settings.ISSUER_DATABASE, settings.ISSUER_SQLITE_SYNCHRONOUS)
 
 
-def build_server(settings: Settings, clock: Callable[[], int] = now, siblings: Siblings | None = None) -> Server:
+def build_server(
+    settings: Settings, keys: Sequence[Key], clock: Callable[[], int] = now, siblings: Siblings | None = None
+) -> Server:
     """All that endpoints and commands need; the store is not open yet."""
-    ring, metrics = build_ring(settings), Metrics(siblings)
+    ring, metrics = build_ring(settings, keys), Metrics(siblings)
     metrics.watch_keys(ring, clock)
     mint = Mint(settings.ISSUER, ring, settings.ISSUER_ACCESS_TOKEN_SECONDS)
     store, policy = build_store(settings, metrics), document_policy(settings)
@@ -130,12 +131,12 @@ def document_policy(settings: Settings) -> Policy:
 
 
 @asynccontextmanager
-async def opened(server: Server) -> AsyncIterator[Server]:
+async def opened(server: Server, secret_digest: str) -> AsyncIterator[Server]:
     """The same server with its store open, its first rows written and its shared secret known."""
     await server.store.open()
     try:
         secret = await server.store.write(lambda tx: tx.shared_secret(SEAL, secrets.token_bytes(32)))
-        await bootstrap.first_rows(server)
+        await bootstrap.first_rows(server, secret_digest)
         yield dataclasses.replace(server, secret=secret)
     finally:
         await server.store.close()
@@ -143,11 +144,12 @@ async def opened(server: Server) -> AsyncIterator[Server]:
 
 def create_app(settings: Settings, clock: Callable[[], int] = now, siblings: Siblings | None = None) -> FastAPI:
     """The issuer as an ASGI application. siblings: the other workers on its port."""
-    server = build_server(settings, clock, siblings)
+    prepared = first_files.prepare(settings, now())
+    server = build_server(settings, prepared.keys, clock, siblings)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with opened(server) as app.state.server:
+        async with opened(server, prepared.secret_digest) as app.state.server:
             sweeper = asyncio.create_task(sweep.forever(app.state.server))
             server.metrics.open()
             yield

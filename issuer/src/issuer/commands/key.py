@@ -7,7 +7,7 @@ import os
 from datetime import UTC, datetime
 from typing import Any
 
-from issuer import bootstrap, key_files, keys, settings
+from issuer import first_files, key_files, keys, settings
 from issuer.app import now
 
 
@@ -29,7 +29,7 @@ def add_to(commands: Any) -> None:
 
 def list_keys(_: argparse.Namespace) -> None:
     loaded = settings.load()
-    found, moment = bootstrap.signing_keys(loaded), now()
+    found, moment = first_files.signing_keys(loaded), now()
     if loaded.ISSUER_KEYS:
         print("from ISSUER_KEYS:")
     if not found:
@@ -87,7 +87,7 @@ def init_files(arguments: argparse.Namespace) -> None:
     if loaded.ISSUER_KEYS:
         print("the keys come from ISSUER_KEYS: there is nothing to make")
         return
-    bootstrap.prepare(loaded, now())
+    first_files.prepare(loaded, now())
     if arguments.group is None:
         return
     # Whoever owns the folder keeps owning its files; the group is the one that the service runs as, and later files

@@ -10,7 +10,7 @@ from typing import Any
 
 from loguru import logger
 
-from issuer import bootstrap, log, settings, tracing, wire, workers
+from issuer import first_files, log, settings, tracing, wire, workers
 from issuer.app import create_app, now
 from issuer.siblings import Siblings, inboxes
 from issuer.storage import schema
@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace) -> None:
     if loaded.ISSUER_WORKERS == 1:
         serve(sockets)
     else:
-        bootstrap.prepare(loaded, now())  # the first key and secret are made once, and not by each
+        first_files.prepare(loaded, now())  # the first key and secret are made once, and not by each
         pairs = inboxes(loaded.ISSUER_WORKERS)
         workers.run(_shared(sockets, loaded), lambda number, own: serve(own, Siblings(pairs, number)))
 

@@ -6,7 +6,7 @@ import argparse
 import json
 from typing import Any
 
-from issuer import app, settings
+from issuer import app, first_files, settings
 from issuer.endpoints import dev_token
 
 
@@ -25,7 +25,7 @@ def run(arguments: argparse.Namespace) -> None:
     loaded = settings.load()
     if not loaded.development:
         raise settings.SettingsError("development tokens exist only where ISSUER is an http loopback origin")
-    server = app.build_server(loaded)
+    server = app.build_server(loaded, first_files.prepare(loaded, app.now()).keys)
     authorization = dev_token.decide(
         server,
         sub=arguments.sub,
