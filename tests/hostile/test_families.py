@@ -301,7 +301,9 @@ class Families(RuleBasedStateMachine):
         return "same" if token.salted and abs(self.world.now - token.spent_at) <= GRACE else "theft"
 
     def _issued(self, family: Family, value: str, parent: Refresh | None = None) -> Refresh:
-        expires_at = min(self.world.now + IDLE, family.began_at + TOTAL)
+        # Never before the one it follows, wherever the clock was set to.
+        idle = max(self.world.now + IDLE, parent.expires_at if parent else 0)
+        expires_at = min(idle, family.began_at + TOTAL)
         self.tokens.append(Refresh(value, family, expires_at, parent=parent))
         return self.tokens[-1]
 

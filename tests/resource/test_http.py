@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import httpx
 import pytest
 from tests.resource.running import Running, challenge, result
@@ -139,10 +141,43 @@ class TestBrowsers:
 
     @pytest.mark.parametrize("host", [
         "evil.example", "127.0.0.1.evil.test", "localhost:evil", "127.0.0.1:1", "localhost", "", "[::1]", "127.0.0.1.",
+        "127.0.0.1:1:80",
     ])  # fmt: skip
     def test_a_foreign_host_is_refused(self, server: Running, host: str) -> None:
         answer = httpx.post(server.mcp, headers={"Host": host, "Authorization": f"Bearer {server.token()}"})
         assert answer.status_code in (400, 421)
+
+    def test_one_port_is_enough(self, server: Running) -> None:
+        host = server.origin.removeprefix("http://")
+        for extra, expected in (("", 401), (":80", 421), (":", 421)):
+            assert httpx.post(server.mcp, headers={"Host": host + extra}).status_code == expected
+
+
+class TestMessages:
+    """What is no JSON-RPC message is refused in words that repeat none of it."""
+
+    @pytest.mark.parametrize("body", [
+        "<script>alert(1)</script> s3cret", 1, None, [], [{"jsonrpc": "2.0", "id": 1, "method": "ping"}],
+        {"jsonrpc": "2.0", "id": True, "method": "ping"}, {"jsonrpc": "2.0", "id": 1.0, "method": "ping"},
+        {"jsonrpc": "2.0", "id": None, "method": "ping"}, {"jsonrpc": "2.0", "id": ["s3cret"], "method": "ping"},
+    ])  # fmt: skip
+    def test_the_value_is_none(self, server: Running, body: Any) -> None:
+        token = server.token()
+        for headers in ({}, {"Mcp-Session-Id": server.session(token)}):
+            answer = server.post(body, token, **headers)
+            assert (answer.status_code, answer.json()["error"]["code"]) == (400, -32600)
+            assert "s3cret" not in answer.text
+
+    @pytest.mark.parametrize("body", [
+        {"s3cret": "s3cret"}, {"jsonrpc": "1.0 s3cret", "id": 1, "method": "ping"}, {"jsonrpc": "2.0", "method": 1},
+        {"jsonrpc": "2.0", "id": "s3cret", "method": ["s3cret"]},
+    ])  # fmt: skip
+    def test_within_it_something_is_wrong(self, server: Running, body: Any) -> None:
+        answer = server.post(body, server.token())
+        assert answer.status_code == 400
+        message = answer.json()["error"]["message"]
+        assert "\n" not in message
+        assert "s3cret" not in message
 
 
 def test_health_needs_no_token(server: Running) -> None:

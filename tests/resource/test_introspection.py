@@ -16,7 +16,6 @@ from fastmcp.server.providers.addressing import hashed_backend_name
 from tests.resource import stand_in
 from tests.resource.running import Running, challenge, result, serving
 
-from resource_server.callers import Caller
 from resource_server.fetch import Fetcher, FetchFailed
 from resource_server.introspection import Introspection
 from resource_server.issuer import Issuer
@@ -164,7 +163,7 @@ async def test_an_issuer_with_tls_is_asked_with_tls(asked: Asked) -> None:
         issuer._metadata = {"introspection_endpoint": f"{server.issuer.origin}/introspect"}
         asking = Introspection(issuer, fetcher, ("*",), None, ("a", "b"), Metrics())
         with pytest.raises(FetchFailed, match="introspection_endpoint"):
-            await asking.check(Caller(AccessToken(token="x", client_id="c", scopes=[])))
+            await asking.check(AccessToken(token="x", client_id="c", scopes=[]))
         await fetcher.close()
     assert asked.forms == []
 

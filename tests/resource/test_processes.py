@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from collections.abc import Iterator
@@ -12,6 +13,8 @@ from typing import Any
 
 import psutil
 import pytest
+from fastmcp import Client
+from fastmcp.client.elicitation import ElicitResult
 from tests.resource.running import Running, result, serving
 from tests.resource.stand_in import StandIn
 
@@ -123,3 +126,80 @@ def test_the_sweeper_lives_on_when_others_make_room(slow: Any) -> None:
         upstream.until(lambda: upstream.told("ending"), "idle processes go on")
         list(pool.map(upstream.nap, [f"new-{number}" for number in range(3)]))
         upstream.until(lambda: not upstream.running(), "nothing ends idle processes any more")
+
+
+ASKING = """
+import json, os, sys
+
+def say(**message):
+    print(json.dumps({"jsonrpc": "2.0", **message}), flush=True)
+
+def tools():
+    return [{"name": name, "inputSchema": {"type": "object"}} for name in ("ask", "process")]
+
+def ask(meta):
+    say(method="notifications/message", params={"level": "info", "data": "between us"})
+    if "progressToken" in meta:
+        say(method="notifications/progress", params={"progressToken": meta["progressToken"], "progress": 1})
+    schema = {"type": "object", "properties": {}}
+    say(id="q", method="elicitation/create", params={"message": "Really?", "requestedSchema": schema})
+    return json.loads(sys.stdin.readline())
+
+for line in sys.stdin:
+    message = json.loads(line)
+    method, params = message.get("method"), message.get("params", {})
+    if "id" not in message:
+        continue
+    if method == "initialize":
+        about = {"protocolVersion": "2025-06-18", "serverInfo": {"name": "old", "version": "1"}}
+        say(id=message["id"], result={**about, "capabilities": {"tools": {}, "logging": {}}})
+    elif method == "tools/list":
+        say(id=message["id"], result={"tools": tools()})
+    elif method == "tools/call":
+        text = str(os.getpid()) if params["name"] == "process" else json.dumps(ask(params.get("_meta", {})))
+        say(id=message["id"], result={"content": [{"type": "text", "text": text}]})
+    else:
+        say(id=message["id"], error={"code": -32601, "message": "Method not found"})
+"""
+
+
+@pytest.fixture
+def asking(tmp_path: Path) -> str:
+    script = tmp_path / "asking.py"
+    script.write_text(ASKING)
+    return f"{sys.executable} {script}"
+
+
+def process(server: Running, **token: str) -> int:
+    answer = server.modern("tools/call", server.token(**token), name="process", arguments={})
+    return int(result(answer)["content"][0]["text"])
+
+
+def test_another_program_of_the_same_person_has_a_process_of_its_own(issuer: StandIn, asking: str) -> None:
+    """What a process asks it asks nobody in particular: it must not be another program that answers."""
+    with serving(issuer, RESOURCE_UPSTREAM=asking) as server:
+        one, other = process(server, client_id="one"), process(server, client_id="other")
+        assert one != other
+        assert process(server, client_id="one") == one
+
+
+@pytest.mark.parametrize("shared", [False, True])
+async def test_a_process_of_all_asks_nobody_and_tells_nobody(issuer: StandIn, asking: str, shared: bool) -> None:
+    heard: list[str] = []
+
+    async def answer(*_: Any) -> ElicitResult[Any]:
+        heard.append("a question")
+        return ElicitResult(action="decline")
+
+    async def log(message: Any) -> None:
+        heard.append("a log line")
+
+    async def progress(*_: Any) -> None:
+        heard.append("progress")
+
+    handlers = {"elicitation_handler": answer, "log_handler": log, "progress_handler": progress}
+    with serving(issuer, RESOURCE_UPSTREAM=asking, RESOURCE_UPSTREAM_SHARED=shared) as server:
+        async with Client(server.mcp, auth=server.token(), mode="legacy", **handlers) as client:
+            answered = json.loads((await client.call_tool("ask")).content[0].text)
+    assert ("error" in answered) == shared
+    assert set(heard) == (set() if shared else {"a question", "a log line", "progress"})

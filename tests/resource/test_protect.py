@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 import time
@@ -17,6 +18,8 @@ import pytest
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from fastmcp import Client, FastMCP
+from fastmcp.server import create_proxy
+from fastmcp.server.dependencies import get_http_headers
 from loguru import logger
 from tests.requirements import requirement
 from tests.resource.running import Running, listening, result, serving
@@ -24,9 +27,9 @@ from tests.resource.stand_in import StandIn
 from tests.support.servers import free_port
 
 from resource_server.load import load_server
-from resource_server.protect import guard
-from resource_server.settings import SettingsError
-from resource_server.upstream import SUBJECT_HEADER
+from resource_server.protect import Protection, guard
+from resource_server.settings import SettingsError, load
+from resource_server.upstream_web import SUBJECT_HEADER
 
 OWN = """
 import os
@@ -193,12 +196,6 @@ class TestProcesses:
         with serving(issuer, RESOURCE_UPSTREAM=command, RESOURCE_UPSTREAM_SHARED=True) as server:
             assert call(server, "count", sub="alice")[0] == call(server, "count", sub="bob")[0]
 
-    async def test_a_command_that_does_not_exist(self, issuer: StandIn) -> None:
-        with serving(issuer, RESOURCE_UPSTREAM="no-such-command-anywhere --x") as server:
-            answer = server.modern("tools/list", server.token())
-            assert answer.status_code == 200
-            assert "error" in answer.json()
-
     async def test_patterns_guard_what_is_not_ours(self, issuer: StandIn, own_file: Path) -> None:
         command = f"{sys.executable} {own_file}"
         rules = {"RESOURCE_TOOL_SCOPES": "count=notes:write", "RESOURCE_LISTS": "allowed"}
@@ -243,6 +240,57 @@ class TestGuard:
             assert httpx.get(f"{origin}/own", headers={"Host": "any.example"}).status_code == 200
             assert httpx.get(f"{origin}/healthz").status_code == 404, "that is the application's own business"
         assert started == ["own", "ended"]
+
+    @pytest.mark.parametrize("everything", ["a mount", "a route"])
+    def test_an_application_that_answers_everything(self, issuer: StandIn, everything: str) -> None:
+        """Without the metadata beside it no client could sign in."""
+        port = free_port()
+        origin, app = f"http://127.0.0.1:{port}", FastAPI()
+        if everything == "a mount":
+            app.mount("/", FastAPI())
+        else:
+            app.get("/{path:path}")(lambda path: {"own": path})
+        guard(app, FastMCP("x"), issuer=issuer.origin, base_url=origin)
+        with listening(app, port):
+            assert httpx.get(f"{origin}/.well-known/oauth-protected-resource/mcp").json()["resource"] == f"{origin}/mcp"
+            assert httpx.get(f"{origin}/mcp/health").json()["server"] == "x"
+            assert httpx.post(f"{origin}/mcp").status_code == 401
+
+    async def test_what_its_author_may_have_meant_otherwise_is_told(self, issuer: StandIn) -> None:
+        mcp: FastMCP[Any] = FastMCP("x")
+        mcp.tool(name="write")(lambda: "written")
+        mcp.resource("note://{name}", name="note")(lambda name: name)
+        mcp.custom_route("/webhook", methods=["POST"])(lambda _: None)  # type: ignore[arg-type, return-value]
+        logged: list[str] = []
+        sink = logger.add(lambda message: logged.append(message.record["message"]), level="WARNING")
+        rules = "wirte=a; write=b; del_*=c; resource:note://one=d; prompt:x=e"
+        protection = Protection(mcp, load({}, ISSUER=issuer.origin, RESOURCE_TOOL_SCOPES=rules))
+        async with protection.running():
+            deadline = time.monotonic() + 20
+            while len(logged) < 4 and time.monotonic() < deadline:
+                await asyncio.sleep(0.01)
+        logger.remove(sink)
+        told = [line.removeprefix("RESOURCE_TOOL_SCOPES: there is nothing here now that ") for line in logged]
+        assert told[0].endswith("the server's own routes /webhook")
+        assert told[1:] == ["wirte means", "del_* means", "prompt:x means"]
+
+    async def test_the_token_stays_here(self, issuer: StandIn) -> None:
+        """A server may hold FastMCP's proxy for a third one, which passes Authorization on (MCP, Token Passthrough)."""
+        seen: list[dict[str, str]] = []
+        third: FastMCP[Any] = FastMCP("third")
+        third.tool(name="hi")(lambda: seen.append(get_http_headers(include_all=True)))
+        mcp: FastMCP[Any] = FastMCP("first")
+        mcp.tool(name="here")(lambda: seen.append(get_http_headers(include_all=True)))
+        port, third_port = free_port(), free_port()
+        mcp.mount(create_proxy(f"http://127.0.0.1:{third_port}/mcp"), namespace="third")
+        origin, app = f"http://127.0.0.1:{port}", FastAPI()
+        guard(app, mcp, issuer=issuer.origin, base_url=origin)
+        with listening(third.http_app(), third_port), listening(app, port):
+            server = Running(origin, issuer, app)
+            for name in ("here", "third_hi"):
+                assert not result(server.modern("tools/call", server.token(), name=name)).get("isError")
+        assert len(seen) == 2
+        assert not [headers for headers in seen if "authorization" in headers]
 
     def test_nonsense_is_refused(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("RESOURCE_TRANSPORT", "nonsense")

@@ -34,12 +34,14 @@ BAD: dict[str, dict[str, str]] = {
     "a level": {"RESOURCE_LOG_LEVEL": "secret"},
     "a scope": {"RESOURCE_SCOPES": 'sec"ret'},
     "an algorithm": {"RESOURCE_ALGORITHMS": "none"},
-    "no algorithm": {"RESOURCE_ALGORITHMS": " "},
+    "no algorithm": {"RESOURCE_ALGORITHMS": ","},
     "a symmetric algorithm": {"RESOURCE_ALGORITHMS": "HS256"},
     "an origin": {"RESOURCE_ALLOWED_ORIGINS": "secret.example"},
     "a proxy": {"RESOURCE_TRUSTED_PROXIES": "secret"},
     "a rule without a scope": {"RESOURCE_TOOL_SCOPES": "secret"},
     "a rule with nothing": {"RESOURCE_TOOL_SCOPES": "secret="},
+    "a rule for a kind that is none": {"RESOURCE_TOOL_SCOPES": "tools:secret=a"},
+    "introspection of a kind that is none": {"RESOURCE_INTROSPECT": "Tool:secret"},
     "a hierarchy of nonsense": {"RESOURCE_SCOPE_HIERARCHY": 'a=sec"ret'},
     "a profile": {"RESOURCE_TOKEN_PROFILE": "secret"},
     "introspection by nobody": {"RESOURCE_INTROSPECT": "secret*"},
@@ -97,6 +99,18 @@ def test_flags_come_before_the_environment() -> None:
 def test_rules_are_written_in_one_line() -> None:
     settings = load({"RESOURCE_TOOL_SCOPES": " delete_*=a b ; resource:x://y?z=1=c;"})
     assert settings.RESOURCE_TOOL_SCOPES == {"delete_*": ("a", "b"), "resource:x://y?z=1": ("c",)}
+
+
+def test_what_is_said_of_a_name_twice_adds_up() -> None:
+    """One of the two alone would let a caller in who lacks the other."""
+    settings = load({"RESOURCE_TOOL_SCOPES": "slow=a; slow=b", "RESOURCE_SCOPE_HIERARCHY": "x=y; x=z"})
+    assert settings.RESOURCE_TOOL_SCOPES == {"slow": ("a", "b")}
+    assert settings.RESOURCE_SCOPE_HIERARCHY == {"x": ("y", "z")}
+
+
+@pytest.mark.parametrize("blank", ["", " ", "\t"])
+def test_blank_is_unset(blank: str) -> None:
+    assert load({"RESOURCE_SCOPES": blank}).RESOURCE_SCOPES == ("mcp:tools",)
 
 
 def test_secrets_are_in_no_representation() -> None:

@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import httpx2
 import pytest
 from fastmcp import Client, Context, FastMCP, FastMCPApp
 from fastmcp.client.elicitation import ElicitResult
+from fastmcp.client.transports.sse import SSETransport
 from fastmcp.server.providers.addressing import hashed_backend_name
 from fastmcp.tools import Tool, ToolResult
 from loguru import logger
@@ -18,6 +20,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from tests.resource.running import Running, listening, result, serving
 from tests.resource.stand_in import StandIn
 from tests.support.servers import free_port
+
+from resource_server.settings import load
+from resource_server.upstream_web import SUBJECT_HEADER, WebUpstream, _Credentials
 
 ASK = PromptReference(type="ref/prompt", name="ask")
 SCHEMA = {"type": "object", "$defs": {"n": {"type": "integer"}}, "properties": {"n": {"$ref": "#/$defs/n"}}}
@@ -149,6 +154,30 @@ async def test_completions_of_one_that_is_away_are_an_error(issuer: StandIn) -> 
     assert answer.status_code == 200
     assert "error" in answer.json()
     assert "127.0.0.1" not in answer.text
+
+
+def test_a_large_result_comes_through(issuer: StandIn) -> None:
+    """A picture is one event of a stream, and far larger than the SDK takes by itself."""
+    upstream = asking()
+    upstream.tool(name="picture")(lambda: "p" * 3_000_000)
+    with behind(issuer, upstream.http_app()) as server:
+        answer = server.legacy("tools/call", token := server.token(), server.session(token), name="picture")
+    assert len(result(answer)["content"][0]["text"]) == 3_000_000
+
+
+def test_the_caller_is_told_anew_with_each_request() -> None:
+    """A call may take longer than what tells of its caller is good for."""
+    told = iter(["first", "second"])
+    credentials = _Credentials({"X-Request-Id": "one"}, lambda: next(told))
+    for expected in ("first", "second"):
+        sent = next(credentials.auth_flow(httpx2.Request("POST", "http://upstream.test/mcp")))
+        assert (sent.headers[SUBJECT_HEADER], sent.headers["x-request-id"]) == (expected, "one")
+
+
+def test_an_sse_address_may_have_a_query() -> None:
+    settings = load({}, RESOURCE_UPSTREAM="http://upstream.test/sse?key=1")
+    for url, over_sse in (("http://u.test/sse?key=1", True), ("http://u.test/mcp?from=/sse", False)):
+        assert isinstance(WebUpstream(url, settings).client().transport, SSETransport) == over_sse
 
 
 def test_a_pattern_means_an_apps_tool_by_its_hash_too(issuer: StandIn) -> None:

@@ -59,7 +59,7 @@ GOOD: dict[str, dict[str, Any]] = {
     "not before within the leeway": {"nbf": NOW + 29},
     "issued ahead within the leeway": {"iat": NOW + 29},
     "a fraction of a second": {"exp": NOW + 0.5},
-    "claims of its own": {"email": "a@b", "act": {"sub": "x"}, "cnf": {"jkt": "y"}},
+    "claims of its own": {"email": "a@b", "act": {"sub": "x"}},
     "no scope at all": {"scope": ...},
     "deep but bounded claims": {"x": [[[[[[[[1]]]]]]]]},
 }
@@ -92,6 +92,7 @@ BAD: dict[str, dict[str, Any]] = {
     **{f"{n} {v!r:.20}": {n: v} for n, v in product(("sub", "client_id", "jti"), ABSENT_OR_NO_STRING)},
     **{f"an ID token with {name}": {name: "x"} for name in ("nonce", "at_hash", "c_hash", "s_hash")},
     "a logout token": {"events": {"http://schemas.openid.net/event/backchannel-logout": {}}},
+    **{f"bound to a key by {name}": {"cnf": {name: "x"}} for name in ("jkt", "x5t#S256")},
     "claims nested too deeply": {"x": json.loads("[" * 40 + "]" * 40)},
 }
 

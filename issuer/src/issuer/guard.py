@@ -144,7 +144,9 @@ class Guard:
             return True
         host = host.lower()
         name, colon, port = host.rpartition(b":")
-        return host in self.hosts or (bool(colon) and (port.isdigit() or not port) and name in self.hosts)
+        if not colon or b":" in name.rpartition(b"]")[2] or not (port.isdigit() or not port):
+            return host in self.hosts
+        return host in self.hosts or name in self.hosts
 
     def _believe_proxy(self, scope: Scope) -> None:
         """The right-most address that is no trusted proxy's is the client's; all left of it is a claim."""

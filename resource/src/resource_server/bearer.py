@@ -87,21 +87,29 @@ class BearerGate:
             await refuse(send, 403, INSUFFICIENT_SCOPE, text, challenge)
             return
         self.verified["ok"]()
-        with self.room.taken(caller, stream=scope["method"] == "GET") as taken:
+        listens = _listens(scope)
+        with self.room.taken(caller, stream=listens) as taken:
             if taken:
-                await self._serve(caller, scope, receive, send)
+                await self._serve(caller, self.callers.remaining(caller, late=not listens), scope, receive, send)
                 return
         log.note(error="too many requests of one caller")
         await refuse(send, 429, TOO_MANY, _TOO_MANY, (b"retry-after", b"5"))
 
-    async def _serve(self, caller: Caller, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _serve(self, caller: Caller, seconds: float, scope: Scope, receive: Receive, send: Send) -> None:
+        # The token was for us: FastMCP's proxies, which a server may hold, would pass it on (MCP, Token Passthrough).
+        scope["headers"] = [header for header in scope["headers"] if header[0] != b"authorization"]
         scope["user"] = caller
         scope["auth"] = AuthCredentials(caller.scopes)
         reset = auth_context_var.set(caller)
         try:
-            await end_after(self.callers.remaining(caller), self.app, scope, receive, send)
+            await end_after(seconds, self.app, scope, receive, send)
         finally:
             auth_context_var.reset(reset)
+
+
+def _listens(scope: Scope) -> bool:
+    """Whether a request waits for what will happen, instead of for its own answer."""
+    return scope["method"] == "GET" or (b"mcp-method", b"subscriptions/listen") in scope["headers"]
 
 
 def bearer_token(scope: Scope) -> str | None:

@@ -62,10 +62,10 @@ class Callers:
         self._remember(digest, caller, now)
         return caller
 
-    def remaining(self, caller: Caller) -> float:
-        """Seconds until the caller's token expires; of one that leeway alone keeps alive, the rest of the leeway."""
+    def remaining(self, caller: Caller, *, late: bool) -> float:
+        """Seconds until the caller's token expires. late: with the leeway, which one that has expired has anyhow."""
         seconds = (caller.access_token.expires_at or 0) - self.clock()
-        return seconds if seconds > 0 else seconds + self.rules.leeway
+        return seconds + self.rules.leeway if late or seconds <= 0 else seconds
 
     async def _accept(self, candidate: Candidate) -> Identity:
         keys = await self.keys.find(candidate.alg, candidate.kid)

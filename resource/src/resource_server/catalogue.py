@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from time import monotonic
 from typing import Any
 
@@ -11,7 +11,7 @@ from fastmcp.resources import ResourceTemplate
 from fastmcp.utilities.components import FastMCPComponent
 
 from resource_server import seams
-from resource_server.scopes import KINDS, Kind, Operation, Policy
+from resource_server.scopes import KINDS, Kind, Operation, Policy, matches, means_kind
 
 REMEMBERED = 5.0  # seconds in which a component that was replaced under its name keeps its old scopes
 
@@ -68,6 +68,20 @@ class Catalogue:
             for component in await seams.every_component(self._server, kind):
                 found |= await seams.declared_scopes(component)
         return found
+
+    async def unmet(self, patterns: Iterable[str]) -> list[str]:
+        """Those of `patterns` that mean nothing which is here now; one about resources may mean a template's."""
+        names: list[Operation] = []
+        templates = False
+        for kind in KINDS:
+            for component in await seams.every_component(self._server, kind):
+                names.append(Operation(kind, _name(component)))
+                templates = templates or isinstance(component, ResourceTemplate)
+        return [
+            pattern
+            for pattern in patterns
+            if not (templates and means_kind(pattern, "resource")) and not any(matches(pattern, name) for name in names)
+        ]
 
     async def _judged(self, operation: Operation) -> Judgement:
         """All scopes of an operation, and all its names; remembered with the table that lists it."""

@@ -7,7 +7,7 @@ once more in the last line, for there are tools that run other tools.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from typing import Any
 
 from fastmcp.exceptions import AuthorizationError, InsufficientScopeError
@@ -16,6 +16,7 @@ from fastmcp.resources import ResourceTemplate
 from fastmcp.server.dependencies import get_access_token, get_http_request
 from fastmcp.server.middleware import CallNext, Middleware, MiddlewareContext
 from fastmcp.tools import Tool
+from fastmcp.utilities.components import FastMCPComponent
 from mcp.shared.exceptions import MCPError
 
 from resource_server import last_line, log
@@ -23,7 +24,7 @@ from resource_server.answers import INSUFFICIENT_SCOPE, Challenge
 from resource_server.catalogue import Catalogue
 from resource_server.fetch import FetchFailed
 from resource_server.introspection import INTROSPECTED, Introspection, NotActive
-from resource_server.operations import operations
+from resource_server.operations import operation_of
 from resource_server.scopes import Kind, Operation
 
 
@@ -39,7 +40,8 @@ class Enforcement(Middleware):
     async def on_request(self, context: MiddlewareContext[Any], call_next: CallNext[Any, Any]) -> Any:
         """What has no hook of its own comes as it was sent: completions, subscriptions."""
         if isinstance(context.message, Mapping):
-            for operation in operations({"method": context.method, "params": context.message}):
+            operation = operation_of({"method": context.method, "params": context.message})
+            if operation is not None:
                 try:
                     await self._check(operation)
                 except AuthorizationError as reason:  # elsewhere FastMCP says it to the client
@@ -69,6 +71,9 @@ class Enforcement(Middleware):
     ) -> Sequence[Any]:
         return await self._shown("resource", await call_next(context))
 
+    async def judge(self, component: FastMCPComponent) -> None:
+        await self._judge(None, component)
+
     async def _checked(
         self, operation: Operation, context: MiddlewareContext[Any], call_next: CallNext[Any, Any]
     ) -> Any:
@@ -81,13 +86,14 @@ class Enforcement(Middleware):
         if self._introspection is not None:
             await self._introspect(self._introspection, await self._catalogue.meanings(operation))
 
-    async def _judge(self, operation: Operation, component: Any) -> None:
-        """What patterns ask for the names of a function holds too where `operation` came to it by another way."""
+    async def _judge(self, operation: Operation | None, component: Any) -> None:
+        """What patterns ask for the names of a function holds too where `operation` came to it by another way, or it
+        is not known what did."""
         kind: Kind = (
             "tool" if isinstance(component, Tool) else "prompt" if isinstance(component, Prompt) else "resource"
         )
         needed, names = await self._catalogue.of_function(kind, component.fn)
-        unnamed = isinstance(component, ResourceTemplate) and operation.kind != "resource"
+        unnamed = isinstance(component, ResourceTemplate) and (operation is None or operation.kind != "resource")
         if unnamed:  # which of its resources this is, in the names that callers use, nobody can tell
             needed |= self._catalogue.policy.of_every("resource")
         self._demand(needed)
@@ -108,11 +114,15 @@ class Enforcement(Middleware):
         """Ask the issuer, if it is to be asked about one of `names` and was not."""
         if not certainly and not any(map(introspection.wanted, names)):
             return
-        scope = get_http_request().scope
-        if INTROSPECTED in scope:
+        try:
+            scope: MutableMapping[str, Any] = get_http_request().scope
+        except RuntimeError:  # a background task is part of no request, and asks each time
+            scope = {}
+        token = get_access_token()
+        if INTROSPECTED in scope or token is None:
             return
         try:
-            await introspection.check(scope["user"])
+            await introspection.check(token)
         except NotActive:
             raise AuthorizationError("The access token was revoked.") from None
         except FetchFailed as error:

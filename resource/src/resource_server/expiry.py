@@ -1,4 +1,7 @@
-"""A stream ends when its token does: the server behind sees its client leave, the client sees the stream end."""
+"""A stream ends when its token does: the server behind sees its client leave, the client sees the stream end.
+
+The answer to a call has the leeway in addition, in which a token may still be used: what was let in shall end well.
+"""
 
 from __future__ import annotations
 

@@ -61,7 +61,9 @@ class Fetcher:
         except TimeoutError:
             raise FetchFailed(f"{url} did not answer within {DEADLINE:.0f} s") from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise FetchFailed(f"{url} could not be fetched: {type(error).__name__}") from None
+            cause = str(error) if isinstance(error, httpx.ConnectError) else ""  # what the system or TLS says
+            said = f"{type(error).__name__}: {cause}" if cause else type(error).__name__
+            raise FetchFailed(f"{url} could not be fetched: {said}") from None
 
     async def close(self) -> None:
         if self._client is not None:

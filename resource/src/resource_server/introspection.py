@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from fastmcp.server.auth import AccessToken
+
 from resource_server import strict_json
-from resource_server.callers import Caller
 from resource_server.fetch import Fetcher, FetchFailed, address
 from resource_server.issuer import Issuer
 from resource_server.metrics import Metrics
@@ -38,10 +39,10 @@ class Introspection:
         """Whether some operation of a kind is wanted: for when it is not known which one it is."""
         return any(means_kind(pattern, kind) for pattern in self._patterns)
 
-    async def check(self, caller: Caller) -> None:
+    async def check(self, token: AccessToken) -> None:
         """Return when the token is active. Raises NotActive, or FetchFailed when nobody can tell."""
         try:
-            active = await self._active(caller)
+            active = await self._active(token)
         except FetchFailed:
             self._count["failed"]()
             raise
@@ -49,8 +50,7 @@ class Introspection:
         if not active:
             raise NotActive
 
-    async def _active(self, caller: Caller) -> bool:
-        token = caller.access_token
+    async def _active(self, token: AccessToken) -> bool:
         url = self._url or address(await self._issuer.metadata(), "introspection_endpoint", self._issuer.name)
         form = {"token": token.token, "token_type_hint": "access_token"}
         try:

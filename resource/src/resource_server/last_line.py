@@ -10,7 +10,8 @@ import functools
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, Protocol
+from weakref import WeakSet
 
 from fastmcp.exceptions import InsufficientScopeError
 from fastmcp.prompts.function_prompt import FunctionPrompt
@@ -38,6 +39,16 @@ Judge = Callable[[FastMCPComponent], Awaitable[None]]
 _judge: ContextVar[Judge | None] = ContextVar("judge", default=None)
 
 
+class Judging(Protocol):
+    """A server's rules."""
+
+    async def judge(self, component: FastMCPComponent) -> None:
+        """Judge what runs outside of every request: in a background task nobody knows what was asked for."""
+
+
+_judging: WeakSet[Judging] = WeakSet()
+
+
 @contextmanager
 def judged_by(judge: Judge) -> Iterator[None]:
     """While this lasts, every function that is run is put before `judge` first."""
@@ -48,8 +59,9 @@ def judged_by(judge: Judge) -> Iterator[None]:
         _judge.reset(reset)
 
 
-def stand() -> None:
-    """Have FastMCP check before it runs a function. Does no more when done twice."""
+def stand(judging: Judging) -> None:
+    """Have FastMCP check before it runs a function, by the rules of one more server."""
+    _judging.add(judging)
     for place, name in _PLACES:
         original = getattr(place, name)
         if not hasattr(original, _MARK):
@@ -75,6 +87,6 @@ async def _check(component: Any) -> None:
         asked = sorted(needed)
         text = f"insufficient_scope: this operation needs {' '.join(asked)}; sign in again and allow it"
         raise InsufficientScopeError(asked, message=text)
-    judge = _judge.get()
-    if judge is not None:
+    known = _judge.get()
+    for judge in [server.judge for server in _judging] if known is None else (known,):
         await judge(component)

@@ -1,8 +1,8 @@
-"""Which operations a JSON-RPC body asks for: what scopes are decided on, in every protocol era."""
+"""Which operation a JSON-RPC message asks for: what scopes are decided on, in every protocol era."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Mapping
 from typing import Any
 
 from resource_server.scopes import Kind, Operation
@@ -16,17 +16,17 @@ _METHODS: dict[str, tuple[Kind, str]] = {
 _REFERENCES: dict[str, tuple[Kind, str]] = {"ref/prompt": ("prompt", "name"), "ref/resource": ("resource", "uri")}
 
 
-def operations(body: Any) -> Iterator[Operation]:
-    """The operations of one message, or of a batch (MCP 2025-03-26). What is malformed asks for nothing."""
-    for message in body if isinstance(body, list) else (body,):
-        params = message.get("params") if isinstance(message, dict) else None
-        if not isinstance(params, dict):
-            continue
-        method = message.get("method")
-        if method == "completion/complete" and isinstance(params.get("ref"), dict):
-            params = params["ref"]
-            found = _REFERENCES.get(str(params.get("type")))
-        else:
-            found = _METHODS.get(method) if isinstance(method, str) else None
-        if found is not None and isinstance(params.get(found[1]), str):
-            yield Operation(found[0], params[found[1]])
+def operation_of(message: Mapping[str, Any]) -> Operation | None:
+    """The operation of one message, if it asks for one. What is malformed asks for nothing."""
+    params = message.get("params")
+    if not isinstance(params, dict):
+        return None
+    method = message.get("method")
+    if method == "completion/complete" and isinstance(params.get("ref"), dict):
+        params = params["ref"]
+        found = _REFERENCES.get(str(params.get("type")))
+    else:
+        found = _METHODS.get(method) if isinstance(method, str) else None
+    if found is None or not isinstance(params.get(found[1]), str):
+        return None
+    return Operation(found[0], params[found[1]])

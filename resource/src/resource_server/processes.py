@@ -1,4 +1,8 @@
-"""The processes of a stdio upstream: one for each caller, so many at most, ended when idle (MCP, stdio transport)."""
+"""The processes of a stdio upstream: one for each caller, so many at most, ended when idle (MCP, stdio transport).
+
+A caller is one program of one person, as on a machine of their own: what a process asks on the way does not say on
+account of which request, and another program must not be the one to answer.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ import contextlib
 import math
 import os
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from time import monotonic
 from typing import Any
@@ -19,13 +23,29 @@ from fastmcp.server.providers.proxy import ProxyClient
 from loguru import logger
 from mcp.client.stdio import get_default_environment
 
+from resource_server.outage import Outage
 from resource_server.settings import Settings
 
-_EVERYONE = ("", "")
+_Key = tuple[str, str, str]
+_EVERYONE: _Key = ("", "", "")
+PATIENCE = 120.0
+"""Seconds for the first answer of a process: what starts it may first have to download it."""
+
+
+async def _drop(_: Any) -> None:
+    pass
+
+
+_NOBODY_TO_ASK: Mapping[str, Any] = {
+    **dict.fromkeys(("roots", "sampling_handler", "elicitation_handler")),
+    "log_handler": _drop,
+    "progress_handler": lambda *_: _drop(_),
+}
+"""What a process of all callers asks and tells on the way says not whom: it can ask nobody, and tells nobody."""
 
 
 class Processes:
-    """Clients of started processes by caller (issuer and subject). A process that died is started again."""
+    """Clients of started processes by caller (issuer, subject, client). A process that died is started again."""
 
     def __init__(self, command: list[str], settings: Settings) -> None:
         self._command = command
@@ -35,7 +55,8 @@ class Processes:
         # A child sees PATH, HOME and the like, and what the operator names: never our own secrets by accident.
         passed = {name: os.environ[name] for name in settings.RESOURCE_UPSTREAM_ENV if name in os.environ}
         self._environment = {**get_default_environment(), **passed}
-        self._clients: dict[tuple[str, str], _Client] = {}
+        self._clients: dict[_Key, _Client] = {}
+        self._outage = Outage(os.path.basename(command[0]))
         self._stderr: Any = None
 
     async def client(self) -> ProxyClient[Any]:
@@ -48,7 +69,11 @@ class Processes:
             transport = StdioTransport(
                 self._command[0], self._command[1:], env=self._environment, keep_alive=True, log_file=self._stderr
             )
-            known = self._clients[key] = _Client(transport, forward_incoming_headers=False, mode="auto")
+            on_the_way = _NOBODY_TO_ASK if self._shared else {}
+            known = self._clients[key] = _Client(
+                transport, forward_incoming_headers=False, init_timeout=PATIENCE, mode="auto", **on_the_way
+            )
+            known.outage = self._outage
         known.last_used = monotonic()
         return known
 
@@ -69,13 +94,13 @@ class Processes:
                 self._clients.clear()
                 await asyncio.gather(*(client.end() for client in clients), return_exceptions=True)
 
-    def _caller(self) -> tuple[str, str]:
+    def _caller(self) -> _Key:
         token = get_access_token()
         if self._shared:
             return _EVERYONE
         if token is None or token.subject is None:
             raise ToolError("The access token names no subject, and every subject has an upstream process of its own.")
-        return str(token.claims.get("iss")), token.subject
+        return str(token.claims.get("iss")), token.subject, token.client_id
 
     async def _make_room(self) -> None:
         resting = self._take_away(monotonic())
@@ -99,16 +124,21 @@ class Processes:
 class _Client(ProxyClient[StdioTransport]):
     """One process, used by all requests of one caller; the transport keeps it alive between them."""
 
+    outage: Outage
     users = 0
     last_used = 0.0
 
     async def __aenter__(self) -> Any:
         self.users += 1
         try:
-            return await super().__aenter__()  # type: ignore[no-untyped-call]
-        except BaseException:
+            entered = await super().__aenter__()  # type: ignore[no-untyped-call]
+        except BaseException as error:
             self.users -= 1
+            if isinstance(error, Exception):
+                raise self.outage.because(error) from None
             raise
+        self.outage.over()
+        return entered
 
     async def __aexit__(self, *error: Any) -> None:
         self.users -= 1

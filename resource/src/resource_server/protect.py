@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI
 from fastmcp import FastMCP
+from loguru import logger
 from starlette.types import ASGIApp
 
-from resource_server import health, last_line, metadata
+from resource_server import health, last_line, metadata, seams
 from resource_server.answers import Challenge
 from resource_server.bearer import BearerGate, Room
 from resource_server.browser import Browser
@@ -65,7 +67,7 @@ class Protection:
     def __init__(
         self, server: FastMCP[Any], settings: Settings, metrics: Metrics | None = None, *, upstream: bool = False
     ) -> None:
-        self.server, self.settings, self.metrics = server, settings, metrics or Metrics()
+        self.server, self.settings, self.metrics, self.upstream = server, settings, metrics or Metrics(), upstream
         policy = Policy(settings.RESOURCE_TOOL_SCOPES, settings.RESOURCE_SCOPE_HIERARCHY)
         self.catalogue = Catalogue(server, policy, upstream=upstream)
         self.fetcher = Fetcher()
@@ -80,10 +82,9 @@ class Protection:
         self.introspection = self._introspection()
         only_allowed = settings.RESOURCE_LISTS == "allowed"
         # Before all others: what they answer by themselves, from a cache or by tools of their own, is judged too.
-        server.middleware.insert(
-            0, Enforcement(self.catalogue, self.challenge, self.introspection, only_allowed=only_allowed)
-        )
-        last_line.stand()
+        enforcement = Enforcement(self.catalogue, self.challenge, self.introspection, only_allowed=only_allowed)
+        server.middleware.insert(0, enforcement)
+        last_line.stand(enforcement)
         sessions = Sessions(settings.RESOURCE_MOST_SESSIONS, settings.RESOURCE_MOST_SESSIONS_EACH)
         self.transports = Transports(server, settings.RESOURCE_TRANSPORT, sessions)
 
@@ -91,10 +92,13 @@ class Protection:
     async def running(self) -> AsyncIterator[None]:
         """Serve; the keys are fetched in the background, so that starting never waits for the issuer."""
         self.keys.warm()
+        telling = None if self.upstream else asyncio.create_task(self._tell_what_is_left_out())
         try:
             async with self.transports.running():
                 yield
         finally:
+            if telling is not None:
+                telling.cancel()
             await self.keys.close()
             await self.issuer.close()
             await self.fetcher.close()
@@ -104,12 +108,14 @@ class Protection:
 
         judge_host: requests to /mcp must name a known Host; for an app that does not see to that itself.
         """
+        before = len(app.router.routes)
         app.include_router(health.router(self.keys, self._about()))
         app.include_router(metadata.router(self._metadata()))
+        ours, app.router.routes[before:] = app.router.routes[before:], ()
         gated: dict[str, ASGIApp] = {path: self._gated(path) for path in self.transports.paths}
         if judge_host:
             gated = {path: self._judged(inner) for path, inner in gated.items()}
-        app.router.routes[:0] = exact_routes(gated)
+        app.router.routes[:0] = [*exact_routes(gated), *ours]  # first, for the app may have a route for every path
         inner = app.router.lifespan_context
 
         @asynccontextmanager
@@ -142,6 +148,23 @@ class Protection:
         client = found.RESOURCE_CLIENT_ID, found.RESOURCE_CLIENT_SECRET
         url = found.RESOURCE_INTROSPECTION_URL
         return Introspection(self.issuer, self.fetcher, found.RESOURCE_INTROSPECT, url, client, self.metrics)
+
+    async def _tell_what_is_left_out(self) -> None:
+        """What the author of the server may have meant otherwise. Nobody waits for it: lists may take long, or fail."""
+        if routes := seams.custom_routes(self.server):
+            logger.warning("Not served, as no token would guard them: the server's own routes {}", " ".join(routes))
+        given = {
+            "RESOURCE_TOOL_SCOPES": self.settings.RESOURCE_TOOL_SCOPES,
+            "RESOURCE_INTROSPECT": self.settings.RESOURCE_INTROSPECT,
+        }
+        for name, patterns in given.items():
+            try:
+                unmet = await self.catalogue.unmet(patterns) if patterns else []
+            except Exception:
+                logger.opt(exception=True).debug("{} could not be compared with what there is", name)
+            else:
+                for pattern in unmet:
+                    logger.warning("{}: there is nothing here now that {} means", name, pattern)
 
     async def _needed(self) -> frozenset[str]:
         return await self.catalogue.mentioned() | set(self.settings.RESOURCE_SCOPES)

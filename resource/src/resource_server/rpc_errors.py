@@ -5,6 +5,7 @@ The MCP SDK says some of it as plain text, and some with nothing but a status: n
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from http import HTTPStatus
 
@@ -44,7 +45,7 @@ def _is_json(headers: Sequence[Header]) -> bool:
 
 
 class _Answer:
-    """One answer on its way out; held back while it is an error without a shape."""
+    """One answer on its way out; an error is held back until it is whole."""
 
     __slots__ = ("_error", "_parts", "_send")
 
@@ -55,22 +56,38 @@ class _Answer:
 
     async def pass_on(self, message: Message) -> None:
         if message["type"] == "http.response.start" and message["status"] >= 400:
-            headers = [(name.lower(), value) for name, value in message.get("headers", ())]
-            if not _is_json(headers):
-                self._error = message
-                return
-            kept = [header for header in headers if header[0] != b"cache-control"]
-            message = {**message, "headers": [*kept, _NO_STORE]}
-        if self._error is None:
+            self._error = message
+        elif self._error is None:
             await self._send(message)
         elif message["type"] == "http.response.body":
             self._parts.append(message.get("body", b""))
             if not message.get("more_body", False):
                 error, self._error = self._error, None
-                await self._tell(error)
+                await self._tell(error, b"".join(self._parts))
 
-    async def _tell(self, error: Message) -> None:
+    async def _tell(self, error: Message, body: bytes) -> None:
         status = error["status"]
-        text = b"".join(self._parts).decode("utf-8", "replace").strip()[:_LONGEST] or HTTPStatus(status).phrase
-        kept = [(name.lower(), value) for name, value in error.get("headers", ()) if name.lower() not in _FRAMING]
+        headers = [(name.lower(), value) for name, value in error.get("headers", ())]
+        kept = [header for header in headers if header[0] not in _FRAMING]
+        if _is_json(headers):
+            body = _one_line(body)
+            fixed = [(b"content-type", b"application/json"), _NO_STORE, (b"content-length", b"%d" % len(body))]
+            await self._send({**error, "headers": [*fixed, *kept]})
+            await self._send({"type": "http.response.body", "body": body})
+            return
+        text = body.decode("utf-8", "replace").strip()[:_LONGEST] or HTTPStatus(status).phrase
         await refuse(self._send, status, INVALID_REQUEST if status < 429 else status, text, *kept)
+
+
+def _one_line(body: bytes) -> bytes:
+    """A JSON-RPC error; of a message with more lines the first alone, as pydantic's others quote what was sent."""
+    try:
+        answer = json.loads(body)
+        message = answer["error"]["message"]
+        first = message.partition("\n")[0]
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return body
+    if first == message:
+        return body
+    answer["error"]["message"] = first
+    return json.dumps(answer, separators=(",", ":")).encode()

@@ -63,6 +63,11 @@ async def every_component(server: FastMCP[Any], kind: Kind) -> Sequence[FastMCPC
     return found
 
 
+def custom_routes(server: FastMCP[Any]) -> list[str]:
+    """The paths of routes that a server would serve beside MCP."""
+    return [str(getattr(route, "path", route)) for route in server._get_additional_http_routes()]
+
+
 async def unlisted(server: FastMCP[Any], operation: Operation) -> FastMCPComponent | None:
     """What a name stands for that no list shows."""
     kind, name = operation

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from typing import Annotated
+from typing import Annotated, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator
 
+from resource_server.scopes import KINDS
+
+Patterns = TypeVar("Patterns", dict[str, tuple[str, ...]], tuple[str, ...])
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")  # RFC 6749 §3.3
 
@@ -50,14 +53,17 @@ def words(value: object) -> object:
 
 
 def _rules(value: object) -> object:
-    """`a=b c; d=e` as a mapping from a to (b, c) and from d to (e)."""
+    """`a=b c; d=e` as a mapping from a to (b, c) and from d to (e); what is said of a name twice adds up."""
     if not isinstance(value, str):
         return value
     entries = [entry.strip() for entry in re.split(r"[;\n]", value) if entry.strip()]
     if not all("=" in entry for entry in entries):
         raise ValueError("must be written as name=scope scope; name=scope")
     # A scope has no blank and a pattern may have a sign of equality (a URI's query): the last one parts them.
-    return {name.strip(): tuple(text.split()) for name, _, text in (entry.rpartition("=") for entry in entries)}
+    found: dict[str, tuple[str, ...]] = {}
+    for name, _, text in (entry.rpartition("=") for entry in entries):
+        found[name.strip()] = (*found.get(name.strip(), ()), *text.split())
+    return found
 
 
 def _scope_rules(rules: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
@@ -72,6 +78,14 @@ def _scopes(words: tuple[str, ...]) -> tuple[str, ...]:
     if not all(_SCOPE_TOKEN.fullmatch(word) for word in words):
         raise ValueError('must be scope tokens: printable ASCII without blank, " and \\')
     return words
+
+
+def _patterns(patterns: Patterns) -> Patterns:
+    for pattern in patterns:
+        kind, colon, _ = pattern.partition(":")
+        if colon and kind not in KINDS:
+            raise ValueError("must name tools as name or tool:name, others as resource:uri or prompt:name")
+    return patterns
 
 
 def _addresses(words: tuple[str, ...]) -> tuple[str, ...]:
@@ -111,4 +125,6 @@ Origins = Annotated[Words, AfterValidator(_origins)]
 Hosts = Annotated[Words, AfterValidator(_hosts)]
 Scopes = Annotated[Words, AfterValidator(_scopes)]
 ScopeRules = Annotated[dict[str, tuple[str, ...]], BeforeValidator(_rules), AfterValidator(_scope_rules)]
+ScopePatterns = Annotated[ScopeRules, AfterValidator(_patterns)]
+PatternWords = Annotated[Words, AfterValidator(_patterns)]
 Addresses = Annotated[Words, AfterValidator(_addresses)]

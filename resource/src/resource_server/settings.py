@@ -17,6 +17,8 @@ from resource_server.setting_types import (
     Identifier,
     Origin,
     Origins,
+    PatternWords,
+    ScopePatterns,
     ScopeRules,
     Scopes,
     Url,
@@ -61,7 +63,7 @@ class Settings(BaseModel):
     )
     RESOURCE_LOG_FORMAT: Literal["text", "json"] = Field("text", description="For people, or one JSON object a line")
     RESOURCE_SCOPES: Scopes = Field(("mcp:tools",), description="The scopes every request needs, parted by blanks")
-    RESOURCE_TOOL_SCOPES: ScopeRules = Field(
+    RESOURCE_TOOL_SCOPES: ScopePatterns = Field(
         {}, description="More scopes for what fits a pattern: `delete_*=files:write; resource:file://*=files:read`"
     )
     RESOURCE_SCOPE_HIERARCHY: ScopeRules = Field(
@@ -98,7 +100,7 @@ class Settings(BaseModel):
         None, description="Serve /metrics for Prometheus; default: when BASE_URL is a loopback origin"
     )
 
-    RESOURCE_INTROSPECT: Words = Field(
+    RESOURCE_INTROSPECT: PatternWords = Field(
         (), description="Patterns of what the issuer is asked about at every call (RFC 7662): revocation counts at once"
     )
     RESOURCE_INTROSPECTION_URL: Url | None = Field(
@@ -119,7 +121,9 @@ class Settings(BaseModel):
         (),
         description="Names of further environment variables that an upstream process may see",
     )
-    RESOURCE_UPSTREAM_SHARED: bool = Field(False, description="One upstream process for all callers, not one for each")
+    RESOURCE_UPSTREAM_SHARED: bool = Field(
+        False, description="One upstream process for all, not one for each program of each person"
+    )
     RESOURCE_UPSTREAM_PROCESSES: int = Field(16, ge=1, le=1000, description="How many upstream processes at most")
     RESOURCE_UPSTREAM_IDLE_SECONDS: int = Field(300, ge=1, description="An upstream process unused this long is ended")
 
@@ -175,9 +179,13 @@ def load(environ: Mapping[str, str] | None = None, **flags: Any) -> Settings:
     if strange:
         raise SettingsError("\n".join(_unknown(name, known) for name in sorted(strange)))
     try:
-        return Settings(**{name: value for name, value in found.items() if name in known and value not in (None, "")})
+        return Settings(**{name: value for name, value in found.items() if name in known and not _unset(value)})
     except ValidationError as error:
         raise SettingsError("\n".join(_complaint(dict(e)) for e in error.errors())) from None
+
+
+def _unset(value: object) -> bool:
+    return value is None or (isinstance(value, str) and not value.strip())
 
 
 def _unknown(name: str, known: Mapping[str, Any]) -> str:

@@ -5,12 +5,16 @@ Every body is read here as strict JSON: what scopes are decided on is what the s
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from loguru import logger
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from resource_server import at_once, log, strict_json
 from resource_server.answers import (
     INSUFFICIENT_SCOPE,
+    INVALID_REQUEST,
     PARSE_ERROR,
     TOO_LARGE,
     UNAUTHORIZED,
@@ -18,15 +22,16 @@ from resource_server.answers import (
     Challenge,
     refuse,
 )
-from resource_server.catalogue import Catalogue
+from resource_server.catalogue import Catalogue, Judgement
 from resource_server.fetch import FetchFailed
 from resource_server.guard import BodyTooLarge, read_body
 from resource_server.introspection import INTROSPECTED, Introspection, NotActive
-from resource_server.operations import operations
+from resource_server.operations import operation_of
 from resource_server.scopes import Operation
 
 MAX_BODY = 4 * 1024 * 1024
 MAX_DEPTH = 128
+_NOTHING: Judgement = frozenset(), ()
 
 
 class StepUp:
@@ -60,12 +65,16 @@ class StepUp:
         except strict_json.NotStrict as error:
             await refuse(send, 400, PARSE_ERROR, f"The request body is no plain JSON: {error}.")
             return
+        wrong = _wrong(message)
+        if wrong is not None:
+            await refuse(send, 400, INVALID_REQUEST, wrong)
+            return
         at_once.mark(scope, message)
-        asked_for = tuple(operations(message))
+        operation = operation_of(message)
         replay = _replay(body, receive)
         del body, message  # not kept while the server behind works
         try:
-            needed, meant = await self._look_up(asked_for)
+            needed, meant = await self._look_up(operation) if operation is not None else _NOTHING
         except Exception as error:  # a provider of the server behind fails; what needs nothing is not known then either
             logger.opt(exception=error).error("The scopes of an operation could not be looked up")
             log.note(error="scopes could not be looked up")
@@ -81,22 +90,17 @@ class StepUp:
         if self.introspection is None or await self._active(self.introspection, meant, scope, send):
             await self.app(scope, replay, send)
 
-    async def _look_up(self, asked_for: tuple[Operation, ...]) -> tuple[frozenset[str], list[Operation]]:
-        """All scopes that the operations need, and all names of what they come to."""
-        needed: frozenset[str] = frozenset()
-        meant: list[Operation] = []
-        for operation in asked_for:
-            needed |= await self.catalogue.needed(operation)
-            if self.introspection is not None:
-                meant += await self.catalogue.meanings(operation)
-        return needed, meant
+    async def _look_up(self, operation: Operation) -> Judgement:
+        """All scopes that the operation needs and, where it matters, all names of what it comes to."""
+        needed = await self.catalogue.needed(operation)
+        return needed, () if self.introspection is None else await self.catalogue.meanings(operation)
 
-    async def _active(self, introspection: Introspection, meant: list[Operation], scope: Scope, send: Send) -> bool:
+    async def _active(self, introspection: Introspection, meant: Sequence[Operation], scope: Scope, send: Send) -> bool:
         """Whether to go on: the issuer was not to be asked, or says that the token is active."""
         if not any(map(introspection.wanted, meant)):
             return True
         try:
-            await introspection.check(scope["user"])
+            await introspection.check(scope["user"].access_token)
         except NotActive:
             text = "The access token was revoked."
             await refuse(send, 401, UNAUTHORIZED, text, self.challenge.invalid_token(text))
@@ -108,6 +112,18 @@ class StepUp:
             scope[INTROSPECTED] = True
             return True
         return False
+
+
+def _wrong(message: Any) -> str | None:
+    """Why a value is no JSON-RPC message at all (MCP, Messages); what is wrong within one, the SDK says."""
+    if isinstance(message, list):
+        return "Send one JSON-RPC message at a time: MCP has no batches since 2025-06-18."
+    if not isinstance(message, dict):
+        return "The request body must be a JSON-RPC message, a JSON object."
+    id = message.get("id", "")
+    if not isinstance(id, str | int) or isinstance(id, bool):
+        return "The id of a JSON-RPC message must be a string or a whole number."
+    return None
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

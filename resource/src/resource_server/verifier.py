@@ -144,6 +144,9 @@ def _claims(claims: dict[str, Any], rules: Rules, now: float) -> Identity:
         raise Rejected(
             "not_access_token", "The token is not an access token: it has claims of an ID token or a logout token."
         )
+    if "cnf" in claims:
+        # Whoever presents it would have to prove that the key is theirs (RFC 9449 §7, RFC 8705 §3).
+        raise Rejected("claims", "The access token is bound to a key (cnf): this server takes bearer tokens alone.")
     subject = _text(claims, "sub")
     client = _text(claims, "client_id" if strict or "client_id" in claims else "azp")
     jti = _text(claims, "jti") if strict or "jti" in claims else None
