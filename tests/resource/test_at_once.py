@@ -81,6 +81,20 @@ def test_a_slow_call_shows_signs_of_life_and_ends_as_an_event(slow: Running) -> 
     assert result(answer)["structuredContent"] == {"result": "done"}
 
 
+@pytest.mark.parametrize("era", ["sessions", "stateless"])
+def test_a_call_that_was_let_in_ends_well_though_its_token_does_not_live_so_long(slow: Running, era: str) -> None:
+    """Within the leeway, in which the token would still be taken; else its effect would be had and its result lost."""
+    session = slow.session(slow.token())
+    token = slow.token(exp=int(time.time()) + 1)
+    asked: dict[str, Any] = {"name": "wait", "arguments": {"seconds": 2.5}}
+    if era == "sessions":
+        answer = slow.legacy("tools/call", token, session, **asked)
+    else:
+        answer = slow.modern("tools/call", token, **asked)
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    assert "done" in str(result(answer))
+
+
 def test_who_goes_away_stops_the_call(slow: Running, tmp_path: Path) -> None:
     body = json.dumps(call("wait", seconds=600)).encode()
     host, port = slow.origin.removeprefix("http://").split(":")

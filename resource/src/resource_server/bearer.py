@@ -87,7 +87,7 @@ class BearerGate:
             await refuse(send, 403, INSUFFICIENT_SCOPE, text, challenge)
             return
         self.verified["ok"]()
-        listens = _listens(scope)
+        listens = scope["method"] == "GET"
         with self.room.taken(caller, stream=listens) as taken:
             if taken:
                 await self._serve(caller, self.callers.remaining(caller, late=not listens), scope, receive, send)
@@ -105,11 +105,6 @@ class BearerGate:
             await end_after(seconds, self.app, scope, receive, send)
         finally:
             auth_context_var.reset(reset)
-
-
-def _listens(scope: Scope) -> bool:
-    """Whether a request waits for what will happen, instead of for its own answer."""
-    return scope["method"] == "GET" or (b"mcp-method", b"subscriptions/listen") in scope["headers"]
 
 
 def bearer_token(scope: Scope) -> str | None:
