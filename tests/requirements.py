@@ -160,7 +160,7 @@ _LIST = (
     Requirement("rfc9728-3.1", "The resource's path follows the well-known part.", "resource/metadata.py"),
     # OpenID Connect
     Requirement("oidc-2", "An ID token has iss, sub, aud, exp, iat, and the `nonce` that was sent.", "issuer/tokens.py"),
-    Requirement("oidc-3.1.2.1", "`prompt` and `max_age` are honoured; `none` shows no page.", "issuer/protocol/authorization.py"),
+    Requirement("oidc-3.1.2.1", "`prompt`, `max_age` and `id_token_hint` are honoured; `none` shows no page.", "issuer/protocol/authorization.py"),
     Requirement("oidc-3.1.3.6", "`at_hash` binds the ID token to the access token.", "issuer/tokens.py"),
     Requirement("oidc-5.3", "UserInfo answers for a token that was granted `openid`, and for no other.", "issuer/endpoints/userinfo.py"),
     Requirement("logout-3", "A person returns only to a registered address, after being asked.", "issuer/endpoints/logout.py"),

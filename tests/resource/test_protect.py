@@ -274,6 +274,7 @@ class TestGuard:
         assert told[0].endswith("the server's own routes /webhook")
         assert told[1:] == ["wirte means", "del_* means", "prompt:x means"]
 
+    @requirement("mcp-token-handling/passthrough")
     async def test_the_token_stays_here(self, issuer: StandIn) -> None:
         """A server may hold FastMCP's proxy for a third one, which passes Authorization on (MCP, Token Passthrough)."""
         seen: list[dict[str, str]] = []

@@ -13,6 +13,7 @@ import httpx
 import pytest
 from tests.issuer.endpoints.conftest import operator_client
 from tests.issuer.started import Issuer, started
+from tests.requirements import requirement
 from tests.support.oauth import Client, Person, answer_of, claims, form_of
 
 from issuer.store import Transaction
@@ -68,6 +69,7 @@ def test_prompt_login_asks_for_the_password_again_and_once(issuer: Issuer, clien
         assert claims(token["access_token"])["iat"] == issuer.clock.now
 
 
+@requirement("oidc-3.1.2.1")
 def test_only_the_person_of_the_hint_will_do(issuer: Issuer, client: Client):
     """OpenID Connect Core §3.1.2.1, §3.1.2.2: never a code for somebody else than the ID token was for."""
     alice, bob = signed_in(issuer, client), Person(issuer.origin, "bob")
