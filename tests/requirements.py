@@ -100,7 +100,7 @@ _LIST = (
     Requirement("mcp-transport-security/origin", "A foreign Origin is 403.", "resource/browser.py"),
     Requirement("mcp-scope-challenge/403", "Too little scope is 403 and names all that the operation needs.", "resource/enforcement.py"),
     Requirement("mcp-step-up/hierarchy", "A wider scope suffices where a narrower one is asked for.", "resource/scopes.py"),
-    Requirement("mcp-token-handling/passthrough", "No token is passed on to an upstream.", "resource/upstream.py"),
+    Requirement("mcp-token-handling/passthrough", "No token is passed on to an upstream.", "resource/upstream_web.py"),
     # OAuth
     Requirement("rfc6749-3.1", "A parameter that is not known is ignored, a repeated one refused.", "issuer/web/form.py"),
     Requirement("rfc6749-3.2", "Token requests are POSTs of forms.", "issuer/web/form.py"),
