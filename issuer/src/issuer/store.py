@@ -79,7 +79,7 @@ class Families(Protocol):
 
     def used(self, id: str, now: int) -> None: ...
     def revoke(self, id: str, now: int) -> None:
-        """End a family and every refresh token of it, for good: one that had ended before did so then."""
+        """End a family and every refresh token of it, for good; one that had ended before keeps its moment."""
 
     def revoke_of(self, subject: str, now: int) -> None:
         """End all families of a person, and the codes that would become some. To end also those that are being
