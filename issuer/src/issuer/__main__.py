@@ -7,7 +7,7 @@ import re
 import sys
 from collections.abc import Sequence
 
-from issuer import __version__
+from issuer import __version__, log
 from issuer.commands import client, db, key, serve, token, user
 from issuer.errors import OAuthError
 from issuer.key_files import BadKey
@@ -34,6 +34,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     words = sys.argv[1:] if argv is None else argv
     # One `kid` in 64 begins as an option does: a blank before it, and argparse takes it for what it is.
     arguments = parser().parse_args([f" {word}" if _KID.fullmatch(word) else word for word in words])
+    log.configure()  # `serve` does so again, with its settings
     try:
         sys.exit(arguments.run(arguments) or 0)
     except (SettingsError, BadKey, PersonError, SchemaError, StoreUnavailable) as error:

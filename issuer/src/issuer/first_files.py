@@ -36,6 +36,15 @@ def prepare(settings: Settings, now: int) -> Prepared:
     return Prepared(keys, secret.digest(_client_secret(settings)))
 
 
+def existing_keys(settings: Settings) -> tuple[Key, ...]:
+    """The keys, where none is to be made. Raises BadKey when there is none."""
+    folder = settings.ISSUER_KEYS_DIR
+    keys = signing_keys(settings) if settings.ISSUER_KEYS or folder.exists() else ()
+    if not keys:
+        raise BadKey(f"there is no key in {folder.absolute()}: run it where the issuer runs, or set ISSUER_KEYS_DIR")
+    return keys
+
+
 def signing_keys(settings: Settings) -> tuple[Key, ...]:
     """The keys of ISSUER_KEYS, which has one at least, else of the folder."""
     return read_document(settings.ISSUER_KEYS) if settings.ISSUER_KEYS else read_keys(settings.ISSUER_KEYS_DIR)

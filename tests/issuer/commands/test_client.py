@@ -51,6 +51,18 @@ def test_a_secret_is_printed_once_and_kept_as_a_hash(shell: Shell):
     assert secret.digest(made["client_secret"]).encode() in stored
 
 
+def test_scopes_outside_the_settings(shell: Shell):
+    """In development all are granted; elsewhere a request for them would drop them without a word."""
+    known = shell.process("client", "add", "x", "--scope", "mcp:tools")
+    assert "--scope" not in known.stderr
+    strange = shell.process("client", "add", "x", "--scope", "mcp:tols")
+    assert strange.returncode == 0
+    assert "--scope names more than ISSUER_SCOPES" in strange.stderr
+    shell.setenv("ISSUER", "https://id.example.com")
+    assert shell.fails("client", "add", "x", "--scope", "mcp:tols") == "--scope names scopes of ISSUER_SCOPES"
+    add(shell, "--scope", "notes:read")
+
+
 def test_without_redirect_uris_it_is_a_machine(shell: Shell):
     made = add(shell, "--scope", "a b", "--resource", "http://127.0.0.1:8000/mcp")
     assert made["grant_types"] == ["client_credentials"]
@@ -90,11 +102,13 @@ def test_a_client_that_signs(shell: Shell):
     ],
 )
 def test_what_cannot_be_added_is_one_line_and_adds_nothing(shell: Shell, options: tuple[str, ...]):
+    shell.ok("db", "upgrade")
     shell.fails("client", "add", "An app", *options)
     assert shell.ok("client", "list") == ""
 
 
 def test_public_is_never_made_confidential(shell: Shell):
+    shell.ok("db", "upgrade")
     assert "--redirect-uri" in shell.fails("client", "add", "An app", "--public")
     for where in ((), WEB):
         said = shell.fails("client", "add", "An app", "--public", "--grant", "client_credentials", *where)

@@ -16,6 +16,7 @@ MCP = "http://127.0.0.1:8000/mcp"
 
 
 def test_it_prints_one_token_and_nothing_else(shell: Shell):
+    shell.ok("key", "init")
     printed = shell.ok("token")
     (key,) = key_files.read_keys(shell.folder / "keys")
     decoded = jwt.decode(printed.removesuffix("\n"), jwk.import_key(key.jwk), algorithms=["EdDSA"])
@@ -26,6 +27,7 @@ def test_it_prints_one_token_and_nothing_else(shell: Shell):
 
 
 def test_every_option_and_the_whole_response(shell: Shell):
+    shell.ok("key", "init")
     options = ["--sub", "alice", "--scope", "a b", "--expires-in", "60", "--client-id", "c", "--resource", MCP]
     response = json.loads(shell.ok("token", "--json", *options))
     assert {name: response[name] for name in ("token_type", "expires_in", "scope")} == {
@@ -47,12 +49,25 @@ def test_every_option_and_the_whole_response(shell: Shell):
     ],
 )
 def test_what_it_refuses_is_one_line(shell: Shell, options: tuple[str, ...]):
-    assert options[1] not in shell.fails("token", *options)
+    shell.ok("key", "init")
+    said = shell.fails("token", *options)
+    assert options[1] not in said
+    assert "no key" not in said
 
 
 def test_it_is_for_development(shell: Shell):
     shell.setenv("ISSUER", "https://id.example.com")
     assert "loopback" in shell.fails("token")
+    assert shell.left() == set()
+
+
+def test_where_no_key_is_none_is_made(shell: Shell):
+    """In the wrong folder its token would be one that no resource accepts."""
+    said = shell.fails("token")
+    assert f"no key in {shell.folder / 'keys'}: run it where the issuer runs, or set ISSUER_KEYS_DIR" in said
+    assert shell.left() == set()
+    shell.setenv("ISSUER_KEYS_DIR", str(shell.folder))  # there, but empty
+    assert "no key in" in shell.fails("token")
     assert shell.left() == set()
 
 
@@ -67,6 +82,7 @@ def test_settings_that_make_no_sense_end_a_real_process_in_a_line_each(shell: Sh
 
 
 def test_a_real_process_prints_a_token(shell: Shell):
+    shell.ok("key", "init")
     ended = shell.process("token", ISSUER_SIGNING_ALG="ES256")
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout.count(".") == 2

@@ -160,3 +160,20 @@ def test_add_asks_on_a_terminal(operator: Operator, answers: tuple[str, str], co
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == code, screen
     assert ("added alice" if code == 0 else "the two passwords differ") in screen
     assert PASSWORD not in screen
+
+
+def test_who_ends_the_prompt_is_told_in_a_line(operator: Operator) -> None:
+    child, terminal = pty.fork()
+    if child == 0:
+        os.execve(sys.executable, [sys.executable, "-m", "issuer", "user", "add", "alice"], clean_environment())
+    screen = ""
+    with contextlib.suppress(OSError):
+        while chunk := os.read(terminal, 1024):
+            screen += chunk.decode()
+            if screen.endswith("): "):
+                os.write(terminal, b"\x04")  # Ctrl-D
+    os.close(terminal)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 1
+    assert "mcp-issuer: no password was given" in screen
+    assert "Traceback" not in screen
+    assert list(operator.folder.iterdir()) == []

@@ -121,7 +121,7 @@ def test_what_is_not_there_is_neither_copied_nor_made(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     said = run(empty, *command, fails=True)
-    assert ("nothing of an issuer" if is_postgres(empty) else "there is no database yet") in said
+    assert ("nothing of an issuer" if is_postgres(empty) else f"there is no database {empty}") in said
     assert list(tmp_path.iterdir()) == []
 
 
@@ -188,7 +188,7 @@ async def test_a_backup_while_another_writes_is_of_one_moment(full: str, tmp_pat
 
 async def test_a_backup_never_replaces_a_file(full: str, tmp_path: Path, run: Run) -> None:
     (tmp_path / "backup").write_text("precious")
-    assert "File exists" in run(full, "backup", str(tmp_path / "backup"), fails=True)
+    assert "is there already" in run(full, "backup", str(tmp_path / "backup"), fails=True)
     assert (tmp_path / "backup").read_text() == "precious"
     assert sorted(path.name for path in tmp_path.iterdir() if "backup" in path.name) == ["backup"]
 

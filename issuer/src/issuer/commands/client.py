@@ -6,13 +6,14 @@ import argparse
 import dataclasses
 import json
 import secrets
+import sys
 from typing import Any
 
 from issuer import app, settings
 from issuer.commands.database import in_store
 from issuer.grants import registry
 from issuer.model import Client, Secret
-from issuer.protocol import client_metadata, secret
+from issuer.protocol import client_metadata, scope, secret
 from issuer.store import Transaction
 from issuer.web import invitation
 from issuer.web.credentials import new_secret
@@ -72,6 +73,7 @@ def add_client(arguments: argparse.Namespace) -> None:
     for uri in (*arguments.resource, *arguments.resource_server):
         if uri not in loaded.resources:
             raise settings.SettingsError("--resource and --resource-server name resources of ISSUER_RESOURCES")
+    _check_scope(arguments.scope, loaded)
     if arguments.id == loaded.CLIENT_ID:
         raise settings.SettingsError(
             "this id is CLIENT_ID, whose client each start makes with the secret of CLIENT_SECRET: choose another --id"
@@ -103,8 +105,17 @@ def add_client(arguments: argparse.Namespace) -> None:
         if not tx.clients.add(client):
             raise settings.SettingsError("there is a client of this id: remove it first, or choose another --id")
 
-    in_store(work)
+    in_store(work, makes=True)
     _print({**client_metadata.describe(client), **({"client_secret": plain} if plain else {})})
+
+
+def _check_scope(asked: str | None, loaded: settings.Settings) -> None:
+    """A misspelt scope is told here, since requests for it drop it without a word."""
+    if set(scope.parse(asked)) <= {*loaded.ISSUER_SCOPES, *scope.OPENID}:
+        return
+    if not loaded.development:
+        raise settings.SettingsError("--scope names scopes of ISSUER_SCOPES")
+    print("mcp-issuer: --scope names more than ISSUER_SCOPES, which is granted in development alone", file=sys.stderr)
 
 
 def _id(chosen: str | None) -> str:
@@ -154,7 +165,7 @@ def print_invitation(arguments: argparse.Namespace) -> None:
         raise settings.SettingsError(f"--hours must be from 1 to {_MOST_HOURS}")
     if settings.load().registration == "off":
         raise settings.SettingsError("registration is off: set ISSUER_REGISTRATION=token to let invited clients in")
-    sealing = in_store(lambda tx: tx.shared_secret(app.SEAL, secrets.token_bytes(32)))
+    sealing = in_store(lambda tx: tx.shared_secret(app.SEAL, secrets.token_bytes(32)), makes=True)
     print(invitation.write(sealing, expires_at=app.now() + arguments.hours * 3600, many=arguments.many))
 
 

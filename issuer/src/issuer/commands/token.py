@@ -13,7 +13,7 @@ from issuer.endpoints import dev_token
 def add_to(commands: Any) -> None:
     parser = commands.add_parser("token", help="mint a development token")
     parser.add_argument("--sub", help="who the token speaks for (default: dev)")
-    parser.add_argument("--scope", help="scopes parted by spaces (default: the configured ones)")
+    parser.add_argument("--scope", help="scopes parted by spaces (default: ISSUER_DEFAULT_SCOPE or the first scope)")
     parser.add_argument("--resource", action="append", default=[], help="the resource it is for; may be repeated")
     parser.add_argument("--expires-in", metavar="SECONDS", help="its life, an hour at most")
     parser.add_argument("--client-id", help="the client it claims to come from (default: dev)")
@@ -25,7 +25,8 @@ def run(arguments: argparse.Namespace) -> None:
     loaded = settings.load()
     if not loaded.development:
         raise settings.SettingsError("development tokens exist only where ISSUER is an http loopback origin")
-    server = app.build_server(loaded, first_files.prepare(loaded, app.now()).keys)
+    # A token of a key made here and now no resource would accept.
+    server = app.build_server(loaded, first_files.existing_keys(loaded))
     authorization = dev_token.decide(
         server,
         sub=arguments.sub,

@@ -41,7 +41,7 @@ def add_user(arguments: argparse.Namespace) -> None:
     user = people.new_user(arguments.username, now=app.now(), name=arguments.name, email=arguments.email)
     password = _password(arguments)
     user = replace(user, password_hash=people.hash_password(password, username=user.username))
-    if not in_store(lambda tx: tx.users.add(user)):
+    if not in_store(lambda tx: tx.users.add(user), makes=True):
         raise people.PersonError("this user name is taken: `mcp-issuer user list` shows all")
     print(f"added {user.username}")
     _print_once(arguments, password)
@@ -115,8 +115,12 @@ def _password(arguments: argparse.Namespace) -> str:
         return sys.stdin.read().removesuffix("\n").removesuffix("\r")
     if not sys.stdin.isatty():
         raise people.PersonError("there is no terminal to ask on: use --password-stdin or --generate")
-    password = getpass.getpass(f"Password ({people.ADVISED} characters or more are best): ")
-    if getpass.getpass("Once more: ") != password:
+    try:
+        password = getpass.getpass(f"Password ({people.ADVISED} characters or more are best): ")
+        again = getpass.getpass("Once more: ")
+    except EOFError:  # Ctrl-D
+        raise people.PersonError("no password was given: nothing was changed") from None
+    if again != password:
         raise people.PersonError("the two passwords differ: nothing was changed")
     return password
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from loguru import logger
 
 from issuer.setting_values import is_postgres
-from issuer.storage.sqlite import private_file
+from issuer.storage.sqlite import not_a_folder, private_file
 
 if TYPE_CHECKING:
     import psycopg
@@ -40,6 +40,7 @@ def version(database: str) -> str | None:
     if is_postgres(database):
         with closing(_reach(database)) as raw:
             return _version(raw, "SELECT 1 WHERE to_regclass('alembic_version') IS NOT NULL")
+    not_a_folder(database)
     with closing(sqlite3.connect(database)) as raw:
         return _version(raw, "SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'")
 
@@ -47,7 +48,10 @@ def version(database: str) -> str | None:
 def current(database: str) -> str | None:
     """`version`, of a database that must be there; nothing is made or changed."""
     if not is_postgres(database) and not Path(database).exists():
-        raise SchemaError("there is no database yet: `mcp-issuer db upgrade` makes one, as does a start")
+        raise SchemaError(
+            f"there is no database {Path(database).absolute()}: run it where the issuer runs, or set ISSUER_DATABASE; "
+            "`mcp-issuer db upgrade` makes one, as does a start"
+        )
     with plainly("the database cannot be read"):
         return version(database)
 
@@ -93,7 +97,9 @@ def plainly(what: str) -> Iterator[None]:
     """Errors of either driver as one line."""
     try:
         yield
-    except (sqlite3.Error, OSError) as error:
+    except OSError as error:
+        raise SchemaError(f"{what}: {': '.join(filter(None, (error.filename, error.strerror))) or error}") from error
+    except sqlite3.Error as error:
         raise SchemaError(f"{what}: {error}") from error
     except Exception as error:
         # Named by their modules: neither is imported where it is not needed.

@@ -104,9 +104,16 @@ def _closed() -> StoreUnavailable:
 
 def private_file(path: str) -> None:
     """Make the file and its folder for this user alone, before SQLite would make them for everyone."""
+    not_a_folder(path)
     Path(path).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     # Never opened when it is there: closing a handle would drop the locks that this process has on it.
     with contextlib.suppress(FileExistsError):
         os.close(os.open(path, os.O_CREAT | os.O_EXCL, 0o600))
     if not os.access(path, os.R_OK | os.W_OK):
         raise PermissionError(errno.EACCES, "this user may not read and write it", path)
+
+
+def not_a_folder(path: str) -> None:
+    """SQLite would only say that it is unable to open it."""
+    if os.path.isdir(path):
+        raise IsADirectoryError(errno.EISDIR, "a folder, where the file of a database should be", path)

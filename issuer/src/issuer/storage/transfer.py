@@ -103,7 +103,10 @@ def backup(database: str, path: Path) -> None:
         else:
             _duplicate(database, made)
         # Unlike a rename, a link does not replace a file that is there.
-        os.link(made, path)
+        try:
+            os.link(made, path)
+        except FileExistsError:
+            raise SchemaError(f"no backup was written: {path} is there already, and would be lost") from None
 
 
 def restore(path: Path, database: str, *, replace: bool = False, revoked_at: int | None = None) -> int:
