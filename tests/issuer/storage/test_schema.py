@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import shutil
+import socket
 import stat
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -130,6 +133,29 @@ class TestUnreachable:
         with pytest.raises(SchemaError, match="port 1 failed: Connection refused") as refusal:
             schema.upgrade(nobody)
         assert "unused" not in str(refusal.value)
+
+    @pytest.mark.parametrize(
+        ("answer", "parameters", "said"),
+        [
+            (b"S", "sslmode=verify-full&sslrootcert=/absent.crt", 'root certificate file "/absent.crt" does not exist'),
+            (b"N", "sslmode=require", "SSL was required"),
+        ],
+    )
+    def test_trust_that_will_not_come_is_not_waited_for(self, answer: bytes, parameters: str, said: str) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as server:
+
+            def answer_once() -> None:
+                accepted, _ = server.accept()
+                with accepted:
+                    accepted.recv(8)  # SSLRequest
+                    accepted.sendall(answer)
+                    accepted.recv(1)
+
+            threading.Thread(target=answer_once, daemon=True).start()
+            began = time.monotonic()
+            with pytest.raises(SchemaError, match=said):
+                schema.current(f"postgresql://issuer:unused@127.0.0.1:{server.getsockname()[1]}/issuer?{parameters}")
+        assert time.monotonic() - began < schema._PATIENCE / 2
 
     def test_a_server_too_old_is_refused(self, cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(schema, "_OLDEST", 99)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
+import re
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -29,6 +30,8 @@ _PATIENCE = 30.0
 _LOCK = 7_236_837_526_133
 """The advisory lock that replicas wait for each other on; the number means nothing."""
 _OLDEST = 14
+# What libpq says of certificates, once the server has answered.
+_DISTRUST = re.compile("certificate (file|verify|for|present)|private key file|SSL was required")
 
 
 class SchemaError(Exception):
@@ -140,9 +143,7 @@ def _reach(url: str) -> psycopg.Connection[tuple[Any, ...]]:
             raw = psycopg.connect(url, autocommit=True, connect_timeout=5, application_name="mcp-issuer")
             break
         except psycopg.OperationalError as error:
-            # It says FATAL when it is there and will not have us, and when it "is starting up" or "shutting down".
-            refused = "FATAL:" in str(error) and "the database system is" not in str(error)
-            if refused or time.monotonic() > deadline:
+            if _for_good(str(error)) or time.monotonic() > deadline:
                 raise
         if not waits:
             logger.warning("PostgreSQL does not answer yet: waiting up to {:.0f} s", _PATIENCE)
@@ -152,6 +153,13 @@ def _reach(url: str) -> psycopg.Connection[tuple[Any, ...]]:
         raw.close()
         raise SchemaError(f"PostgreSQL {_OLDEST} or newer is needed")
     return raw
+
+
+def _for_good(said: str) -> bool:
+    """Whether it is there and will not have us, or we not it: nothing to wait for."""
+    # It says FATAL when it has no such database, and also when it "is starting up" or "shutting down".
+    refused = "FATAL:" in said and "the database system is" not in said
+    return refused or _DISTRUST.search(said) is not None
 
 
 def engine(database: str) -> Engine:
