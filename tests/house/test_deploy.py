@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from functools import cache
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import kubernetes_validate
 import pytest
@@ -141,6 +142,24 @@ def test_who_watches_is_let_in_and_traces_are_let_out(service: str) -> None:
     assert monitoring in rule["from"]
     otlp = {"to": [monitoring], "ports": [{"protocol": "TCP", "port": 4318}]}
     assert otlp in one("NetworkPolicy", "default")["spec"]["egress"]
+
+
+def test_an_upstream_that_the_example_names_may_be_reached() -> None:
+    url = urlsplit(re.findall(r"# RESOURCE_UPSTREAM: (\S+)", (FOLDER / "resource.yaml").read_text())[0])
+    host, namespace = (url.hostname or "").split(".")
+    rule = {
+        "to": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}}}],
+        "ports": [{"protocol": "TCP", "port": url.port}],
+    }
+    assert host
+    assert rule in one("NetworkPolicy", "resource")["spec"]["egress"]
+
+
+def test_the_database_is_trusted_by_a_file_that_the_image_has() -> None:
+    """Without it libpq looks into the home folder, which is empty there."""
+    query = parse_qs(urlsplit(one("Secret", "issuer")["stringData"]["ISSUER_DATABASE"]).query)
+    assert query == {"sslmode": ["verify-full"], "sslrootcert": ["/etc/ssl/certs/ca-certificates.crt"]}
+    assert "FROM python:3.13-slim\n" in (ROOT / "issuer" / "Dockerfile").read_text(), "which has that file"
 
 
 @pytest.mark.parametrize("name", [name for name in FILES if name != "namespace.yaml"])
