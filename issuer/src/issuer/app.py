@@ -173,7 +173,7 @@ def create_app(settings: Settings, clock: Callable[[], int] = now, siblings: Sib
         app.include_router(router, prefix=prefix)
     if settings.docs:
         patch_fastapi(app, redirect_from_root_to_docs=False)
-    errors.install(app, routers)
+    errors.install(app, routers, settings.path)
     app.add_middleware(Direct, routers=routers)
     app.add_middleware(
         OpenCors, paths=[*discovery.addresses(settings.path), *(settings.path + p for p in OPEN_TO_BROWSERS)]

@@ -16,6 +16,7 @@ from tests.issuer.started import Issuer, started
 from tests.requirements import requirement
 from tests.support.oauth import Client, Person, answer_of, claims, form_of
 
+from issuer import log
 from issuer.store import Transaction
 from issuer.web.interaction import Situation
 
@@ -295,6 +296,31 @@ def test_a_page_for_whoever_cannot_be_sent_back(client: Client, person: Person):
     assert "https://evil.test" in person.open(client, redirect_uri="https://evil.test").text
     bad_escape = person.http.get("/authorize?client_id=%zz")
     assert (bad_escape.status_code, bad_escape.headers["content-type"][:9]) == (400, "text/html")
+
+
+def test_a_page_says_what_is_wrong_with_the_request_itself(client: Client, person: Person):
+    """It sends nobody to remove a sign-in that is good, nor to register an address that is."""
+    nameless = person.open(client, client_id=None)
+    assert "names no program" in nameless.text
+    assert "Remove the stored sign-in" not in nameless.text
+    twice = person.open(client, client_id=[client.id] * 2)
+    assert (nameless.status_code, twice.status_code) == (400, 400)
+    assert "The request cannot be read" in twice.text
+    assert "unknown address" not in twice.text
+
+
+def test_scopes_that_are_dropped_are_told_to_the_operator(
+    issuer: Issuer, public: Issuer, client: Client, person: Person, monkeypatch: pytest.MonkeyPatch
+):
+    noted: dict[str, object] = {}
+    monkeypatch.setattr(log, "note", noted.update)
+    person.open(client, scope="mcp:tools strange")
+    assert "scope_dropped" not in noted, "in development any scope is granted"
+    other = operator_client(public, "dropped", redirect_uris=HTTPS)
+    other.authorize(scope="mcp:tools strange nötes", redirect_uri=HTTPS[0])
+    assert noted["error"] == "invalid_scope", "characters that no scope has are refused"
+    other.authorize(scope="strange mcp:tools more openid", redirect_uri=HTTPS[0])
+    assert noted["scope_dropped"] == "strange more"
 
 
 def test_outside_development_the_page_shows_nothing_that_was_sent(public: Issuer):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from pathlib import Path
 from typing import Any
@@ -104,6 +105,10 @@ def test_an_issuer_with_a_path_is_found_both_ways(tmp_path: Path):
         assert issuer.http.get("/tenant/.well-known/jwks.json").json()["keys"]
         assert issuer.http.post("/tenant/token", data={"grant_type": "x"}).status_code == 401
         assert issuer.http.post("/token").status_code == 404
+        told = issuer.http.get("/").json()["error_description"]
+        for address in re.findall(r"/\S+", told):
+            assert issuer.http.get(address).status_code == 200, "a page to sign in to, and the metadata"
+        assert len(re.findall(r"/\S+", told)) == 2
 
 
 @pytest.mark.parametrize(

@@ -66,6 +66,7 @@ def test_a_wrong_password_shows_the_page_again(client: Client, person: Person, c
     answer = sign_in(person, page_of(client, person), carol.username, password)
     assert answer.status_code == 403
     assert carol.username in answer.text
+    assert "Test client" in answer.text, "which program asked is still said"
     assert session_cookie(person) is None
     assert sign_in(person, form_of(answer), carol.username).status_code == 303
 
@@ -78,6 +79,7 @@ def test_five_failures_close_the_pair_of_name_and_address_for_a_while(
         assert sign_in(person, form, carol.username, "wrong").status_code == 403
     closed = sign_in(person, form, carol.username)
     assert closed.status_code == 429
+    assert "Test client" in closed.text
     assert 0 < int(closed.headers["retry-after"]) <= 300
     assert session_cookie(person) is None
     # Others are not locked out, nor is this person later.

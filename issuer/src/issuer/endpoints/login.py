@@ -61,7 +61,7 @@ async def login(request: Request) -> Response:
     response = await _go_on(request, server, passage, proven) if proven else None
     if response is None:
         log.note(error="login_failed")
-        return _again(server, passage, form, failed=True)
+        return await _again(server, passage, form, failed=True)
     return response
 
 
@@ -82,7 +82,7 @@ async def _try_password(request: Request, server: Server, form: Form, passage: P
     user, wait_until = await server.store.write(attempt)
     if wait_until:
         log.note(error="too_many_failures")
-        return _again(server, passage, form, retry_after=max(1, wait_until - now))
+        return await _again(server, passage, form, retry_after=max(1, wait_until - now))
     async with _HASHING:
         checked = await asyncio.to_thread(people.check_password, user, form.get("password") or "")
     if not checked.ok or user is None:
@@ -98,11 +98,15 @@ def _username(form: Form) -> str:
         return ""
 
 
-def _again(
+async def _again(
     server: Server, passage: Passage, form: Form, *, failed: bool = False, retry_after: int | None = None
 ) -> Response:
+    """The page as it was, and what went wrong: it still names the program that asked."""
+    client_id = passage.form().get("client_id")
+    client = await server.store.read(lambda tx: tx.clients.get(client_id)) if client_id else None
     return pages.sign_in(
         transaction=passage.sealed(server),
+        client_name=client.name if client else None,
         login_hint=(form.get("username") or "")[:64] or None,
         quick_people=server.settings.quick_people,
         failed=failed,

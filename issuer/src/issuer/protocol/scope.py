@@ -48,6 +48,11 @@ def grantable(asked: Scope, *, known: Collection[str], default: Scope, any_scope
     return kept
 
 
+def dropped(asked: Scope, kept: Scope) -> Scope:
+    """What was asked and cannot be granted: nobody is told but the operator."""
+    return tuple(token for token in asked if token not in kept)
+
+
 def narrowed(asked: Scope, granted: Scope) -> Scope:
     """Part of a grant for a refreshed token (RFC 6749 §6): all of it unless less was asked, never more."""
     if not asked:

@@ -33,8 +33,8 @@ def unavailable(error: StoreUnavailable) -> OAuthError:
     )
 
 
-def answer(error: Any) -> Response:
-    """The response to an error of `TRANSLATED`."""
+def answer(error: Any, elsewhere: str = "") -> Response:
+    """The response to an error of `TRANSLATED`. elsewhere: what is said where there is nothing."""
     if isinstance(error, PageError):
         return error.response()
     if isinstance(error, StoreUnavailable):
@@ -42,6 +42,8 @@ def answer(error: Any) -> Response:
     if isinstance(error, OAuthError):
         return oauth_error(error)
     reason = _REASONS.get(error.status_code, "the request cannot be answered")
+    if error.status_code == 404:
+        reason += elsewhere
     body = {
         "error": "not_found" if error.status_code == 404 else "invalid_request",
         "error_description": reason,
@@ -52,17 +54,18 @@ def answer(error: Any) -> Response:
 TRANSLATED = (OAuthError, PageError, StoreUnavailable, HTTPException)
 
 
-def install(app: FastAPI, routers: Sequence[tuple[APIRouter, str]]) -> None:
+def install(app: FastAPI, routers: Sequence[tuple[APIRouter, str]], path: str = "") -> None:
     """Every error of every route becomes JSON in OAuth's shape, or a page where a person looks at it.
 
-    routers: each with the prefix under which it is included.
+    routers: each with the prefix under which it is included. path: that of the issuer.
     """
+    elsewhere = f"; {path}/account is for people, /.well-known/oauth-authorization-server{path} for programs"
 
     async def translate(request: Request, error: Any) -> Response:
         if isinstance(error, HTTPException) and error.status_code == 405:
             methods = sorted({method for router, prefix in routers for method in _methods(router, prefix, request)})
             error.headers = {"Allow": ", ".join(methods)} if methods else error.headers
-        return answer(error)
+        return answer(error, elsewhere)
 
     for kind in TRANSLATED:
         app.add_exception_handler(kind, translate)

@@ -91,6 +91,9 @@ async def proceed(request: Request, server: Server, form: Form, *, fresh: bool) 
     log.note(client_id=situation.redirect.client.id)
     if isinstance(situation, Refused):
         return situation.redirect.error(situation.error)
+    if dropped := scope.dropped(scope.parse(form.get("scope")), situation.asked.scope):
+        # The client's text, but tokens of printable ASCII; the log cuts and escapes what it holds.
+        log.note(scope_dropped=scope.join(dropped))
     if settings.ISSUER_AUTO_APPROVE and situation.redirect.loopback and _no_page_asks(request):
         return await _approve_unseen(server, situation)
     signed_in = situation.signed_in

@@ -59,15 +59,26 @@ def verify(form: Form, settings: Settings, tx: Transaction) -> Redirect:
     sent = [(name, value) for name, value in form.items() if name in ("client_id", "redirect_uri")]
     client_id, asked = form.get("client_id"), form.get("redirect_uri")
     if {"client_id", "redirect_uri"} & form.repeated:
-        raise _unusable("The request names the program or its address twice.", sent, settings)
-    client = tx.clients.get(client_id) if client_id else None
+        raise PageError(
+            400,
+            "The request cannot be read",
+            "The request names the program or its address twice.",
+            "Go back to the program that sent you here and connect again.",
+            _details(sent, settings),
+        )
+    if not client_id:
+        raise PageError(
+            400,
+            "The request names no program",
+            "The request does not say which program sent you here.",
+            "This address is for programs: begin in the one that you want to connect.",
+        )
+    client = tx.clients.get(client_id)
     if client is None:
         raise PageError(
             400,
             "This program is not known here",
-            "The program that sent you here uses a client_id that this server does not have."
-            if client_id
-            else "The request does not say which program sent you here.",
+            "The program that sent you here uses a client_id that this server does not have.",
             "Remove the stored sign-in in that program and connect again: it will register anew.",
             _details(sent, settings),
         )
