@@ -151,6 +151,20 @@ def test_the_welcome_offers_what_there_is(tmp_path: Path) -> None:
     assert "documentation" not in said[0]
 
 
+def test_a_tunnel_that_is_not_up_is_told_where_to_lead(tmp_path: Path) -> None:
+    """The reason is not drowned by the questions whether all is ready."""
+    port, issuer = str(free_port()), str(free_port())
+    public = {"ISSUER": "https://issuer.invalid", "BASE_URL": "https://mcp.invalid"}
+    with dev_up(tmp_path, **public, ISSUER_PORT=issuer, RESOURCE_PORT=port) as process:
+        said = read_until(process, "The resource waits for the issuer's keys")
+        said += read_until(process, "https://mcp.invalid must lead to")
+        process.terminate()
+        said += process.communicate(timeout=30)[0]
+    assert f"https://issuer.invalid must lead to 127.0.0.1:{issuer} here" in said
+    assert f"https://mcp.invalid must lead to 127.0.0.1:{port} here" in said
+    assert said.count("/readyz 503") < 6
+
+
 def test_documentation_is_at_the_origin_of_an_issuer_with_a_path(tmp_path: Path) -> None:
     issuer = str(free_port())
     with dev_up(tmp_path, ISSUER_PORT=issuer, ISSUER=f"http://127.0.0.1:{issuer}/tenant") as process:
