@@ -227,6 +227,26 @@ def test_an_issuer_without_a_name_has_that_of_its_address(environ: dict[str, str
     assert list(found.resources) == ["http://127.0.0.1:8000/mcp"]
 
 
+@pytest.mark.parametrize(
+    ("environ", "told"),
+    [
+        ({"ISSUER_PORT": "x"}, "ISSUER_PORT must be a whole number from 0 to 65535"),
+        ({"ISSUER_PORT": "65536"}, "ISSUER_PORT must be a whole number from 0 to 65535"),
+        ({"ISSUER_PORT": "1" * 5000}, "ISSUER_PORT must be a whole number from 0 to 65535"),
+        ({"ISSUER_MOST_CLIENTS": "0"}, "ISSUER_MOST_CLIENTS must be a whole number, 1 or more"),
+        ({"ISSUER_DOCS": "perhaps"}, "ISSUER_DOCS must be 1 or 0"),
+        ({"ISSUER_LOG_LEVEL": "loud"}, "ISSUER_LOG_LEVEL must be trace, debug, info, warning or error"),
+        ({"ISSUER": "HTTPS://id.example.com"}, "ISSUER must be written in lower case and without the default port"),
+    ],
+)
+def test_what_a_value_must_be_is_said_in_plain_words(environ: dict[str, str], told: str):
+    assert complaint(**environ) == told
+
+
+def test_a_level_may_be_written_in_capitals():
+    assert load(ISSUER_LOG_LEVEL="INFO").ISSUER_LOG_LEVEL == "info"
+
+
 @pytest.mark.parametrize("load_settings", [settings.load, resource_settings.load], ids=["issuer", "resource"])
 @pytest.mark.parametrize(
     ("written", "told"),

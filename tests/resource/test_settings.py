@@ -21,6 +21,7 @@ BAD: dict[str, dict[str, str]] = {
     "no scheme": {"ISSUER": "issuer.example"},
     "no host": {"ISSUER": "https://"},
     "upper case": {"ISSUER": "https://Issuer.example"},
+    "a scheme in upper case": {"ISSUER": "HTTPS://issuer.example"},
     "the default port": {"ISSUER": "https://issuer.example:443"},
     "a bad port": {"ISSUER": "https://issuer.example:99999"},
     "a blank": {"ISSUER": "https://issuer.example/ secret"},
@@ -57,6 +58,26 @@ def test_nonsense_is_refused_by_name(environ: dict[str, str]) -> None:
         load(environ)
     assert next(iter(environ)) in str(told.value)
     assert "secret" not in str(told.value).replace("_SECRET", "")
+
+
+@pytest.mark.parametrize(
+    ("environ", "told"),
+    [
+        ({"RESOURCE_PORT": "-1"}, "RESOURCE_PORT must be a whole number from 0 to 65535"),
+        ({"RESOURCE_UPSTREAM_SHARED": "perhaps"}, "RESOURCE_UPSTREAM_SHARED must be 1 or 0"),
+        ({"RESOURCE_ALGORITHMS": "none"}, "RESOURCE_ALGORITHMS must be RS256, ES256 or EdDSA"),
+        ({"RESOURCE_ALGORITHMS": " "}, "RESOURCE_ALGORITHMS must have at least 1 entry"),
+        ({"RESOURCE_UPSTREAM_SECRET": "short"}, "RESOURCE_UPSTREAM_SECRET must have at least 32 characters"),
+    ],
+)
+def test_what_a_value_must_be_is_said_in_plain_words(environ: dict[str, str], told: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        load(environ)
+    assert str(refused.value) == told
+
+
+def test_a_level_may_be_written_in_capitals() -> None:
+    assert load({"RESOURCE_LOG_LEVEL": "INFO"}).RESOURCE_LOG_LEVEL == "info"
 
 
 def test_an_unknown_name_is_refused_and_the_near_one_named() -> None:

@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     try:
         sys.exit(arguments.run(arguments) or 0)
     except (SettingsError, BadKey, PersonError, SchemaError, StoreUnavailable) as error:
-        sys.exit(f"mcp-issuer: {error}")
+        sys.exit("\n".join(f"mcp-issuer: {line}" for line in str(error).splitlines()))
     except OAuthError as error:
         sys.exit(f"mcp-issuer: {error.description}")
     except KeyboardInterrupt:

@@ -1,13 +1,15 @@
-"""Where settings come from: `.env` of the current directory, and the name that follows from where a service listens.
+"""Where settings come from: `.env` of the current directory, and the name that follows from where a service listens;
+and what is said of those that make no sense, in words that are not pydantic's.
 
 Twin of the other service's file.
 """
 
 from __future__ import annotations
 
+import difflib
 import io
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -52,3 +54,53 @@ def with_own_origin(found: Mapping[str, Any], name: str, service: str, port: int
         return dict(found)
     host = {"::1": "[::1]", "localhost": "localhost"}.get(str(host), "127.0.0.1")
     return {**found, name: f"http://{host}" + (f":{int(given)}" if int(given) != 80 else "")}
+
+
+def given(found: Mapping[str, Any], known: Iterable[str]) -> dict[str, Any]:
+    """What is set of the settings: a variable that is empty or blank is not."""
+    return {
+        name: found[name]
+        for name in known
+        if found.get(name) is not None and not (isinstance(found[name], str) and not found[name].strip())
+    }
+
+
+def unknown(name: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(name, known, 1)
+    return f"{name} is no setting." + (f" Did you mean {near[0]}?" if near else " README.md lists them under Settings.")
+
+
+def complaint(error: Mapping[str, Any], known: Mapping[str, Any]) -> str:
+    """One line for a setting that pydantic refuses: its name and what it must be, never the value.
+
+    known: the fields of the settings by name.
+    """
+    kind, limits = str(error["type"]), error.get("ctx") or {}
+    if not error["loc"]:
+        return _own_words(error)
+    name = str(error["loc"][0])
+    if kind.startswith("int_") or kind in ("greater_than_equal", "less_than_equal"):
+        must = f"must be a whole number{_range(known[name].metadata)}"
+    elif kind.startswith("bool_"):
+        must = "must be 1 or 0"
+    elif kind == "literal_error":
+        must = "must be " + str(limits["expected"]).replace("'", "")
+    elif kind in ("too_short", "string_too_short"):
+        must = f"must have at least {limits['min_length']} {'characters' if kind == 'string_too_short' else 'entry'}"
+    else:
+        must = _own_words(error)
+    return f"{name} {must}"
+
+
+def _range(metadata: Iterable[Any]) -> str:
+    bounds = {kind: getattr(bound, kind) for bound in metadata for kind in ("ge", "le") if hasattr(bound, kind)}
+    match bounds:
+        case {"ge": least, "le": most}:
+            return f" from {least} to {most}"
+        case {"ge": least}:
+            return f", {least} or more"
+    return ""
+
+
+def _own_words(error: Mapping[str, Any]) -> str:
+    return str(error["msg"]).removeprefix("Value error, ")

@@ -26,7 +26,9 @@ def _url(url: str) -> str:
         raise ValueError("must be an https or http URL")
     if "#" in url or "@" in parts.netloc or not url.isascii() or not url.isprintable() or " " in url or "\\" in url:
         raise ValueError("must have no fragment, user information or blanks")
-    if parts.netloc != parts.netloc.lower() or (parts.scheme, port) in (("http", 80), ("https", 443)):
+    # What urlsplit has put in lower case was perhaps not: tokens name the issuer byte for byte.
+    lower = url.startswith(parts.scheme) and parts.netloc == parts.netloc.lower()
+    if not lower or (parts.scheme, port) in (("http", 80), ("https", 443)):
         raise ValueError("must be written in lower case and without the default port")
     return url
 

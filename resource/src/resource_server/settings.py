@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
@@ -26,6 +25,8 @@ from resource_server.setting_types import (
     is_loopback,
     words,
 )
+
+LogLevel = Annotated[Literal["trace", "debug", "info", "warning", "error"], BeforeValidator(str.lower)]
 
 
 class SettingsError(Exception):
@@ -58,9 +59,7 @@ class Settings(BaseModel):
     RESOURCE_DRAIN_SECONDS: int = Field(
         0, ge=0, le=300, description="After SIGTERM: not ready, but answering, so long; for replicas behind a balancer"
     )
-    RESOURCE_LOG_LEVEL: Literal["trace", "debug", "info", "warning", "error"] = Field(
-        "info", description="How much is logged"
-    )
+    RESOURCE_LOG_LEVEL: LogLevel = Field("info", description="How much is logged")
     RESOURCE_LOG_FORMAT: Literal["text", "json"] = Field("text", description="For people, or one JSON object a line")
     RESOURCE_SCOPES: Scopes = Field(("mcp:tools",), description="The scopes every request needs, parted by blanks")
     RESOURCE_TOOL_SCOPES: ScopePatterns = Field(
@@ -177,23 +176,8 @@ def load(environ: Mapping[str, str] | None = None, **flags: Any) -> Settings:
     known = Settings.model_fields
     strange = [name for name in found if (name.startswith("RESOURCE_") or name in flags) and name not in known]
     if strange:
-        raise SettingsError("\n".join(_unknown(name, known) for name in sorted(strange)))
+        raise SettingsError("\n".join(environment.unknown(name, known) for name in sorted(strange)))
     try:
-        return Settings(**{name: value for name, value in found.items() if name in known and not _unset(value)})
+        return Settings(**environment.given(found, known))
     except ValidationError as error:
-        raise SettingsError("\n".join(_complaint(dict(e)) for e in error.errors())) from None
-
-
-def _unset(value: object) -> bool:
-    return value is None or (isinstance(value, str) and not value.strip())
-
-
-def _unknown(name: str, known: Mapping[str, Any]) -> str:
-    near = difflib.get_close_matches(name, known, 1)
-    return f"{name} is no setting. " + (f"Did you mean {near[0]}?" if near else "README.md lists them under Settings.")
-
-
-def _complaint(error: dict[str, Any]) -> str:
-    """One line for a bad setting: its name and what it must be, never the value."""
-    text = str(error["msg"]).removeprefix("Value error, ")
-    return f"{error['loc'][0]}: {text}" if error["loc"] else text
+        raise SettingsError("\n".join(environment.complaint(dict(e), known) for e in error.errors())) from None

@@ -75,6 +75,7 @@ def test_settings_that_make_no_sense_end_a_real_process_in_a_line_each(shell: Sh
     ended = shell.process("token", ISSUER_PORT="secret-value", ISSUER="ftp://secret-value")
     assert (ended.returncode, ended.stdout) == (1, "")
     first, second = ended.stderr.strip().splitlines()
+    assert all(line.startswith("mcp-issuer: ISSUER") for line in (first, second))
     assert "ISSUER " in first
     assert "ISSUER_PORT" in second
     assert "secret-value" not in ended.stderr
