@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -149,6 +150,26 @@ def start(folder: Path, *arguments: str, **environ: str) -> subprocess.Completed
     return subprocess.run(
         command, cwd=folder, env=clean_environment(**environ), capture_output=True, text=True, timeout=60, check=False
     )
+
+
+@pytest.mark.parametrize(
+    ("written", "told", "where"),
+    [
+        ("import helper\n", "ModuleNotFoundError: No module named 'absent'", ("server.py", "helper.py")),
+        ("def broken(:\n", "SyntaxError: ", ("server.py",)),
+        ("raise ValueError('no\\nway')\n", "ValueError: no", ("server.py",)),
+    ],
+)
+def test_a_server_that_cannot_be_loaded_shows_its_author_his_own_lines(
+    tmp_path: Path, written: str, told: str, where: tuple[str, ...]
+) -> None:
+    (tmp_path / "server.py").write_text(written)
+    (tmp_path / "helper.py").write_text("import absent\n")
+    done = start(tmp_path, "server.py:mcp")
+    assert done.returncode == 1
+    assert f"mcp-resource: server.py cannot be loaded: {told}" in done.stderr
+    files = re.findall(r'^  File "(.+)", line', done.stderr, re.MULTILINE)
+    assert tuple(Path(file).name for file in files) == where
 
 
 MISTAKES: dict[str, tuple[tuple[str, ...], dict[str, str], str]] = {

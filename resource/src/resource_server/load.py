@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import sys
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -30,12 +32,24 @@ def load_server(target: str) -> FastMCP[Any]:
 
 
 def _import(path: Path) -> object:
-    """The module, with its folder on the path as `python server.py` would have it."""
+    """The module, with its folder on the path as `python server.py` would have it. What it raises is its author's."""
     sys.path.insert(0, str(path.resolve().parent))
     spec = importlib.util.spec_from_file_location(path.stem, path)
     if spec is None or spec.loader is None:
         raise SettingsError(f"{path} is no Python file.")
     module = importlib.util.module_from_spec(spec)
     sys.modules[path.stem] = module
-    spec.loader.exec_module(module)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        print(_whose(error, spec.origin), end="", file=sys.stderr)
+        raise SettingsError(f"{path} cannot be loaded: {type(error).__name__}: {error}") from error
     return module
+
+
+def _whose(error: Exception, file: str | None) -> str:
+    """Where it happened, without the frames of ours and of the import: the author is at home from the file on."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "importlib" not in frame.filename]
+    own = itertools.dropwhile(lambda frame: frame.filename != file, frames)
+    spot = traceback.format_exception_only(error)[:-1] if isinstance(error, SyntaxError) else []
+    return "".join([*traceback.format_list(list(own)), *spot])
