@@ -47,7 +47,7 @@ class Verdict:
     why: str = ""
 
 
-_LEFT = "the signature and HTTP alone take nearly all that the goal allows: *What the goals leave* has the figures"
+_LEFT = "the signature and HTTP alone take most of what the goal allows: *What the goals leave* has the figures"
 _ENGINE = "V8 compiles what Python interprets"
 _ROW = f"here a row goes into a database and two limits are counted, there an object into memory; {_ENGINE}"
 _PAGE = f"the page is 10 KB, bound to the browser; the one that the benchmark gives oidc-provider is a line; {_ENGINE}"

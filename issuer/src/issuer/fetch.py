@@ -1,4 +1,4 @@
-"""The only HTTP client: small JSON documents from hosts that strangers name (RFC 9111 §4.2 for how long they last).
+"""All that is fetched: small JSON documents from hosts that strangers name (RFC 9111 §4.2 for how long they last).
 
 A fetch may reach public addresses alone, and looks them up once: what was checked is what is connected to. It ends
 after five seconds whatever the other side does, reads a few kilobytes, follows nothing, and says nothing of us but

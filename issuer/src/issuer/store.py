@@ -2,7 +2,8 @@
 
 All of it runs inside a transaction that `Store.write` or `Store.read` opens: it is whole or not at all, sees one state
 of the database, and when another one writes a row that it writes too, one of them is run again after the other.
-`work` may so be run more than once and must do nothing but call these verbs. Text may hold any character but NUL, a
+`work` may so be run more than once: it changes nothing but by these verbs, and notes in the log what it may note twice.
+Text may hold any character but NUL, a
 number 64 bits: everything else is refused with InvalidRequest.
 """
 

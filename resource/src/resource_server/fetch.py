@@ -1,4 +1,5 @@
-"""The only HTTP client: key sets, and the issuer's metadata that says where they are (RFC 8414 §3, OIDC Discovery §4).
+"""What the issuer is asked over HTTP: its keys, its metadata that says where they are (RFC 8414 §3, OIDC Discovery §4),
+and whether a token lives.
 
 Bounded in time and size; no redirects, no proxies from the environment, no compression.
 """
