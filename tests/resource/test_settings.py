@@ -67,7 +67,7 @@ def test_nonsense_is_refused_by_name(environ: dict[str, str]) -> None:
         ({"RESOURCE_PORT": "-1"}, "RESOURCE_PORT must be a whole number from 0 to 65535"),
         ({"RESOURCE_UPSTREAM_SHARED": "perhaps"}, "RESOURCE_UPSTREAM_SHARED must be 1 or 0"),
         ({"RESOURCE_ALGORITHMS": "none"}, "RESOURCE_ALGORITHMS must be RS256, ES256 or EdDSA"),
-        ({"RESOURCE_ALGORITHMS": " "}, "RESOURCE_ALGORITHMS must have at least 1 entry"),
+        ({"RESOURCE_ALGORITHMS": ","}, "RESOURCE_ALGORITHMS must have at least 1 entry"),
         ({"RESOURCE_UPSTREAM_SECRET": "short"}, "RESOURCE_UPSTREAM_SECRET must have at least 32 characters"),
     ],
 )

@@ -111,7 +111,7 @@ def add_client(arguments: argparse.Namespace) -> None:
 
 def _check_scope(asked: str | None, loaded: settings.Settings) -> None:
     """A misspelt scope is told here, since requests for it drop it without a word."""
-    if set(scope.parse(asked)) <= {*loaded.ISSUER_SCOPES, *scope.OPENID}:
+    if set(scope.parse(asked)) <= scope.known(loaded.ISSUER_SCOPES).keys():
         return
     if not loaded.development:
         raise settings.SettingsError("--scope names scopes of ISSUER_SCOPES")
