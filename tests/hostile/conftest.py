@@ -68,6 +68,12 @@ def client(issuer: Target) -> oauth.Client:
     return oauth.Client.register(issuer.client)
 
 
+@pytest.fixture
+def person(issuer: Target) -> oauth.Person:
+    """alice, with a browser that nobody signed in with yet."""
+    return oauth.Person(issuer.origin)
+
+
 @pytest.fixture(scope="session")
 def trusted(issuer: Target) -> oauth.Client:
     """A client that the operator registered, whose consent may be remembered: confidential, on the web."""
@@ -149,3 +155,6 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
         target.rows = rows
         target.forget("DELETE FROM limits")  # what others guessed wrong from this address is not this test's affair
     yield
+    for target in targets:
+        if target.service.process is not None and target.service.process.poll() is None:
+            target.keeps_secrets()

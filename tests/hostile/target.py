@@ -20,6 +20,7 @@ from typing import Any
 import httpx
 import psutil
 from tests.hostile import raw
+from tests.support import overheard
 from tests.support.servers import Pair, Service
 
 MOST_GROWTH = 96 * 2**20  # bytes of memory over a whole run, however many inputs
@@ -42,13 +43,14 @@ class Target:
     def __init__(self, pair: Pair, service: Service, works: Callable[[httpx.Client, dict[str, str]], None]) -> None:
         self.pair, self.service, self.origin = pair, service, service.origin
         self.host = service.origin.removeprefix("http://")
-        self.client = httpx.Client(base_url=service.origin, timeout=30, trust_env=False)
+        hooks = {"response": [overheard.listen]}
+        self.client = httpx.Client(base_url=service.origin, timeout=30, trust_env=False, event_hooks=hooks)
         self.tried: Counter[str] = Counter()
         self.rows: list[str] = []
         self.canaries: set[str] = set()
         self.database = pair.services["issuer"].folder / ".data" / "issuer.db"
         self.log = service.folder / f"{service.name}.log"
-        self._works, self._number, self._read = works, itertools.count(), 0
+        self._works, self._number, self._read, self._searched = works, itertools.count(), 0, 0
         self._check_works()
         self._baseline = self.memory()
 
@@ -128,6 +130,16 @@ class Target:
         self._check_works()
         grown = self.memory() - self._baseline
         assert grown < MOST_GROWTH, f"memory grew by {grown // 2**20} MB"
+
+    def keeps_secrets(self) -> None:
+        """No secret that anybody sent or was given is in what was logged since the last look."""
+        self._skip_log()
+        with self.log.open("rb") as log:
+            log.seek(self._searched)
+            lines = log.read(self._read - self._searched).decode("utf-8", "replace").splitlines()
+        self._searched = self._read
+        told = [line for line in lines if overheard.found(line)]
+        assert not told, f"{len(told)} lines of the log tell secrets, as this one: {told[0]}"
 
     @staticmethod
     def judge(status: int, headers: dict[str, str], body: bytes, json_error: bool = True) -> None:

@@ -26,11 +26,6 @@ from tests.support.oauth import Client, Form, Person, answer_of, claims, form_of
 AWAY = {"sec-fetch-site": "cross-site", "origin": "https://evil.example"}
 
 
-@pytest.fixture
-def person(issuer: Target) -> Person:
-    return Person(issuer.origin)
-
-
 def refused(answer: httpx.Response, status: int = 403) -> None:
     """A page that goes nowhere and gives nothing."""
     assert answer.status_code == status, answer.text[:500]
@@ -302,23 +297,6 @@ def test_nobody_learns_who_is_known(issuer: Target, client: Client) -> None:
     assert pages["carol"] == pages["nobody"]
     known, unknown = (statistics.median(found) for found in times.values())
     assert 0.3 < known / unknown < 3, f"{known:.3f} s for a known name, {unknown:.3f} s for an unknown one"
-
-
-@row("CON-17")
-def test_an_image_elsewhere_signs_nobody_out(issuer: Target, client: Client, person: Person) -> None:
-    person.consent_page(client)
-    hint = {
-        "id_token_hint": "eyJhbGciOiJub25lIn0.eyJzdWIiOiJhbGljZSJ9.",
-        "post_logout_redirect_uri": "https://evil.example/",
-    }
-    with issuer.holds(events=3):
-        for query in ({}, hint, {"post_logout_redirect_uri": "https://evil.example/?foo=bar"}):
-            answer = person.http.get("/logout", params=query, headers={"sec-fetch-site": "cross-site"})
-            assert answer.status_code == 200
-            assert "evil.example" not in answer.text
-    assert 'name="decision"' in person.open(client).text, "still signed in"
-    with issuer.holds():
-        refused(person.http.post("/logout", data={**form_of(answer).fields}, headers=AWAY))
 
 
 @row("CON-18")

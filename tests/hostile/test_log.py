@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from tests.hostile.rows import row
 from tests.hostile.target import Target
 from tests.hostile.test_net import HELD
-from tests.support import servers
+from tests.support import oauth, overheard, servers
 
 CREDENTIALS = (
     *("client_secret", "code", "code_verifier", "refresh_token", "access_token", "token", "client_assertion"),
@@ -55,12 +55,52 @@ def test_no_credential_reaches_the_log(either: Target, path: str) -> None:
     either.send("GET", f"{path}?{either.canary()}", expect=ANSWERED, json_error=False)
 
 
+@pytest.fixture(scope="module")
+def walked(issuer: Target) -> set[str]:
+    """The secrets of a walk in which all is right, and of steps behind it in which one thing is wrong.
+
+    What is wrong is a canary, and so in no answer either; the rest is overheard, as whatever other tests send.
+    """
+    form = {"username": "dora", "password": issuer.command("user", "add", "dora", "--generate").split()[-1]}
+    client = oauth.Client.register(issuer.client, token_endpoint_auth_method="client_secret_post", scope="mcp:tools")
+    person = oauth.Person(issuer.origin)
+    sign_in = oauth.form_of(person.open(client))
+    assert "Sign in" in person.post(sign_in, **{**form, "password": issuer.canary()}).text
+    moved = person.post(sign_in, **form)
+    question = person.http.get(moved.headers["location"])
+    code = oauth.answer_of(person.approve(question))["code"]
+    verifier = issuer.canary() + issuer.canary()
+    for bent in ({"code": issuer.canary()}, {"code_verifier": verifier}, {"client_secret": issuer.canary()}):
+        refused = {**client.redemption(code), **bent}
+        issuer.send("POST", "/token", expect={400, 401}, changes=True, data=refused)
+    tokens = client.redeem(code).json()
+    guessed = client.form(grant_type="refresh_token", refresh_token=issuer.canary())
+    issuer.send("POST", "/token", expect=400, error="invalid_grant", data=guessed)
+    for path in ("/introspect", "/revoke"):
+        issuer.send("POST", path, expect=200, data=client.form(token=issuer.canary()))
+        issuer.client.post(path, data=client.form(token=tokens["refresh_token"]))
+    headers = {"authorization": f"Bearer {tokens['access_token']}"}
+    issuer.client.get("/userinfo", headers=headers)
+    secret = str(client.secret)
+    issuer.client.post("/token", data={"grant_type": "x"}, headers={"authorization": basic(client.id, secret)})
+    cookies = set(person.http.cookies.values())
+    assert len(cookies) == 2
+    return {code, client.verifier, secret, form["password"], tokens["refresh_token"], tokens["access_token"], *cookies}
+
+
 @row("LOG-01")
-def test_no_credential_is_stored_in_clear(issuer: Target) -> None:
+def test_no_credential_that_was_used_reaches_the_log(issuer: Target, walked: set[str]) -> None:
+    """Not one that was right, nor one that was tried behind all the doors: the harness looks after each test."""
+    assert not [value for value in walked if not overheard.knows(value)]
+    issuer.keeps_secrets()
+
+
+@row("LOG-01")
+def test_no_credential_is_stored_in_clear(issuer: Target, walked: set[str]) -> None:
     """After everything above: no canary in any file of the service but the pages of memory it lives in."""
     secret = (issuer.pair.keys / "mcp-client.secret").read_text().strip()
     written = {path: path.read_bytes() for path in issuer.service.folder.rglob("*") if path.is_file()}
-    for value in (*issuer.canaries, secret):
+    for value in (*issuer.canaries, *walked, secret):
         found = [str(path) for path, content in written.items() if value.encode() in content]
         assert found == [str(path) for path in written if value == secret and path.name == "mcp-client.secret"]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ import httpx
 import pytest
 from tests.hostile import target
 from tests.hostile.target import Target
+from tests.support import overheard
 from tests.support.servers import Pair, Service
 
 hoard: list[bytes] = []
@@ -109,3 +111,11 @@ def test_a_good_refusal_passes(flawed: Target) -> None:
 def test_each_flaw_is_found(flawed: Target, flaw: str) -> None:
     with pytest.raises(AssertionError):
         flawed.send("GET", f"/{flaw}", expect={400, 500}, params={"value": flawed.canary()})
+
+
+@pytest.mark.parametrize("name", sorted(overheard.NAMES))
+def test_a_secret_that_was_used_is_found_too(flawed: Target, name: str) -> None:
+    flawed.keeps_secrets()
+    flawed.client.get("/tells_secrets", params={name: secrets.token_urlsafe(20)})
+    with pytest.raises(AssertionError):
+        flawed.keeps_secrets()

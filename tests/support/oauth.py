@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
+from tests.support import overheard
 
 REDIRECT_URI = "http://127.0.0.1/callback"
 
@@ -139,7 +140,9 @@ class Person:
 
     def __post_init__(self) -> None:
         # A browser that follows a link from another site; the issuer never approves that by itself.
-        self.http = httpx.Client(base_url=self.origin, headers={"sec-fetch-site": "cross-site"}, timeout=30)
+        hooks = {"response": [overheard.listen]}
+        headers = {"sec-fetch-site": "cross-site"}
+        self.http = httpx.Client(base_url=self.origin, headers=headers, timeout=30, event_hooks=hooks)
 
     def open(self, client: Client, **changes: Any) -> httpx.Response:
         """Follow a client's link to /authorize."""
