@@ -27,8 +27,8 @@ def test_a_changed_document_counts_and_asks_again(world: World) -> None:
     assert "Approve" in page.text
     world.publish(url, redirect_uris=["https://client.test/elsewhere"])
     world.later(61)
+    assert person.approve(page).status_code == 400, "a page that waited: nobody had the document fetched before"
     assert person.open(program).status_code == 400
-    assert person.approve(page).status_code == 400, "a page that waited"
 
 
 @row("CIMD-19")
@@ -88,16 +88,15 @@ def test_the_token_endpoint_fetches_nothing_new(world: World) -> None:
 
 @row("CIMD-22")
 def test_a_thousand_documents_at_one_host(world: World) -> None:
-    world.later(61)
+    """Asked for from one address: it may have 30 a minute, whatever the host would bear."""
     client = world.target.client
     fetched, began = len(world.site.requests), time.monotonic()
     with world.target.holds(events=None, inputs=1000):
-        for n in range(1000):
-            asked = oauth.Client(client, f"https://x{n}.client.test/{n}", REDIRECT).parameters()
+        for _ in range(1000):
+            asked = oauth.Client(client, world.url(), REDIRECT).parameters()
             assert client.get("/authorize", params=asked).status_code == 400
-            world.names.clear()
     minutes = 1 + (time.monotonic() - began) / 60
-    assert len(world.site.requests) - fetched <= 30 * (minutes + 1)
+    assert 0 < len(world.site.requests) - fetched <= 30 * (minutes + 1)
 
 
 @row("CIMD-22")
