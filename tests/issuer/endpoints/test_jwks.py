@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+from pathlib import Path
+
 import pytest
 from joserfc import jwk, jwt
-from tests.issuer.started import Issuer
+from tests.hostile.rows import row
+from tests.issuer.started import Issuer, started
 
 pytestmark = pytest.mark.filterwarnings("ignore:EdDSA is deprecated")
 PATH = "/.well-known/jwks.json"
@@ -35,6 +39,19 @@ def test_caches_and_other_origins(issuer: Issuer):
     assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", answer.headers["etag"])
     assert issuer.http.head(PATH).status_code == 200
     assert issuer.http.get(PATH + "?kid=../../etc/passwd").content == answer.content
+
+
+@row("KEY-14")
+def test_the_keys_need_no_database(tmp_path: Path):
+    """Resources go on verifying while it is away, and start anew meanwhile."""
+    with started(tmp_path) as issuer:
+        before = issuer.http.get(PATH)
+        asyncio.run_coroutine_threadsafe(issuer.server.store.close(), issuer.loop).result(10)
+        assert issuer.http.get("/readyz").status_code == 503, "it is away"
+        issuer.clock.now += 3600
+        answer = issuer.http.get(PATH)
+        assert (answer.status_code, answer.content) == (200, before.content)
+        assert issuer.http.get(PATH, headers={"If-None-Match": answer.headers["etag"]}).status_code == 304
 
 
 @pytest.mark.parametrize("path", ["/.well-known/jwks.json/", "/.well-known/jwks", "/keys", "/.well-known//jwks.json"])
