@@ -88,12 +88,12 @@ def run() -> dict[str, object]:
 
 
 def rows() -> list[dict[str, object]]:
-    """One entry for each row in force: the inputs tried, by how many tests, and whether all held."""
-    from tests.hostile.rows import NOT_TESTED, ROWS, in_force
+    """One entry for each row: the inputs tried, by how many tests, and whether all held."""
+    from tests.hostile.rows import NOT_TESTED, ROWS
     from tests.hostile.target import targets
 
     entries: list[dict[str, object]] = []
-    for found in filter(in_force, ROWS.values()):
+    for found in ROWS.values():
         tests = outcomes.get(found.id, {})
         entries.append(
             {

@@ -11,26 +11,10 @@ import pytest
 
 FOLDER = Path(__file__).parent
 TESTS = (FOLDER, FOLDER.parent / "faults")
-IN_FORCE = (
-    "NET",
-    "DEV",
-    "LOG",
-    "AUZ",
-    "CON",
-    "TOK",
-    "REF",
-    "RS",
-    "MCP",
-    "CIMD",
-    "REG",
-    "RMG",
-    "CLA",
-    "INT",
-    "KEY",
-    "FLT",
-    "RES",
-)
-NOT_TESTED: dict[str, str] = {}  # id of a P0 row -> why no test can or need try it
+NOT_TESTED = {  # id of a row -> why no test can or need try it
+    "TOK-06": "no code is without a challenge: /authorize wants one of everybody, and the column is NOT NULL",
+    "MCP-13": "no tasks: they are an extension of another package (fastmcp-tasks), and its methods are not found here",
+}
 
 
 @dataclass(frozen=True)
@@ -60,7 +44,3 @@ def rows_with_tests() -> set[str]:
     """The rows that some test bears, whether or not it is run now."""
     sources = "".join(path.read_text() for folder in TESTS for path in folder.glob("test_*.py"))
     return set(re.findall(r'^@row\("([A-Z]+-\d+)"\)', sources, re.MULTILINE))
-
-
-def in_force(found: Row) -> bool:
-    return found.id.partition("-")[0] in IN_FORCE

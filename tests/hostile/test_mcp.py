@@ -154,7 +154,6 @@ def test_no_other_path_leads_there(resource: Target, bearer: dict[str, str], pat
 
 
 @row("MCP-10")
-@row("MCP-13")
 def test_nothing_of_one_person_is_anothers(resource: Target, forger: Forger) -> None:
     def initialize(sub: str) -> tuple[dict[str, str], str]:
         token = forger.token(sub=sub)
@@ -171,11 +170,14 @@ def test_nothing_of_one_person_is_anothers(resource: Target, forger: Forger) -> 
         content = json.dumps(listing) if method == "POST" else None
         headers = {**others, "Mcp-Session-Id": session, "Content-Type": "application/json"}
         resource.send(method, "/mcp", expect=404, headers=headers, content=content)
-    for method_name in ("tasks/list", "tasks/get", "tasks/cancel"):
-        body = {"jsonrpc": "2.0", "id": 3, "method": method_name, "params": {"taskId": "1", "_meta": META}}
-        headers = {**others, "MCP-Protocol-Version": MODERN, "Mcp-Method": method_name}
-        answer = resource.client.post("/mcp", json=body, headers=headers)
-        assert "error" in answer.json()
+
+
+@pytest.mark.parametrize("method", ["tasks/list", "tasks/get", "tasks/cancel", "tasks/update", "tasks/result"])
+def test_there_are_no_tasks_that_others_could_see(resource: Target, bearer: dict[str, str], method: str) -> None:
+    """Why row MCP-13 is not tested: the methods are not there, for nobody."""
+    body = {"jsonrpc": "2.0", "id": 3, "method": method, "params": {"taskId": "1", "_meta": META}}
+    headers = {**bearer, "MCP-Protocol-Version": MODERN, "Mcp-Method": method}
+    assert resource.client.post("/mcp", json=body, headers=headers).json()["error"]["code"] == -32601
 
 
 @row("MCP-11")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from tests.hostile.rows import IN_FORCE, NOT_TESTED, ROWS, in_force, rows_with_tests
+from tests.hostile.rows import NOT_TESTED, ROWS, rows_with_tests
 
 
-def test_every_p0_row_in_force_has_a_test_or_a_reason() -> None:
-    wanted = {found.id for found in ROWS.values() if in_force(found) and found.priority == "P0"}
-    assert len(wanted) >= 2 * len(IN_FORCE), "the list was not read"
+def test_every_p0_row_has_a_test_or_a_reason() -> None:
+    wanted = {found.id for found in ROWS.values() if found.priority == "P0"}
+    assert len(wanted) > 100, "the list was not read"
     assert not sorted(wanted - rows_with_tests() - NOT_TESTED.keys()), "give each a test that bears its id, or a reason"
 
 
