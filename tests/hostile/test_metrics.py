@@ -14,6 +14,8 @@ MOST_NEW = 60  # series: a route that was not asked before has some, and there a
 INPUTS = 10_000
 KNOWN = ("/token", "/mcp", "/register", "/authorize", "/introspect", "/mcp/messages/")
 
+STRANGE = ("PROPFIND", "TRACE", "MKCOL", "PURGE", "SUBSCRIBE", "NOBODY", "get")  # a parser lets the first ones through
+
 
 @row("LOG-05")
 def test_no_request_makes_a_label(either: Target) -> None:
@@ -28,7 +30,7 @@ def test_no_request_makes_a_label(either: Target) -> None:
             case 1:
                 client.post("/token", data={"grant_type": name, "client_id": name, "client_secret": name})
             case 2:
-                client.request(f"M{number}", "/token")
+                client.request(STRANGE[number // 6 % len(STRANGE)], "/token")
             case 3:
                 client.get("/healthz2", headers={"Host": f"{name}.example"})
             case 4:
@@ -45,4 +47,4 @@ def test_no_request_makes_a_label(either: Target) -> None:
         after = Scrape(either.origin)
     assert len(after.series) - len(before.series) <= MOST_NEW, after.series.keys() - before.series.keys()
     assert mark not in after.text
-    assert str(INPUTS - 1) not in after.labels(f"{either.service.name}_requests_total")
+    assert not after.labels(f"{either.service.name}_requests_total") & set(STRANGE)
