@@ -114,7 +114,7 @@ _LIST = (
     Requirement("rfc6749-5.2b", "Failed client authentication by header is 401 with a challenge.", "issuer/web/client_auth.py"),
     Requirement("rfc6749-6", "A refresh never widens scope.", "issuer/grants/refresh_token.py"),
     Requirement("oauth21-4.3.1", "Reuse of a rotated refresh token ends its family.", "issuer/grants/refresh_token.py"),
-    Requirement("oauth21-7.5.1", "PKCE is required of every client.", "issuer/protocol/pkce.py"),
+    Requirement("oauth21-7.5.2", "PKCE is required of every client.", "issuer/protocol/pkce.py"),
     Requirement("rfc7636-4.2", "A challenge is the base64url of a SHA-256.", "issuer/protocol/pkce.py", "`plain` is not offered."),
     Requirement("rfc7636-4.6", "The verifier must match the challenge.", "issuer/protocol/pkce.py"),
     Requirement("rfc8252-7.3", "A loopback redirect URI may use any port.", "issuer/protocol/redirect_uri.py", "Also for `localhost`, as many clients register it."),

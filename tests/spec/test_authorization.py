@@ -65,7 +65,7 @@ def test_unknown_parameters_are_ignored_and_repeated_ones_refused(world: World) 
     assert refused["state"] == "the-state"
 
 
-@requirement("oauth21-7.5.1", "rfc7636-4.2")
+@requirement("oauth21-7.5.2", "rfc7636-4.2")
 @pytest.mark.parametrize(
     "bent",
     [

@@ -1,4 +1,4 @@
-"""Consent: the person's yes, no, or part of it (OAuth 2.1 §4.1.1, §7.12)."""
+"""Consent: the person's yes, no, or part of it (OAuth 2.1 §4.1.1, §7.3)."""
 
 from __future__ import annotations
 
