@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import re
 
+import httpx
 import pytest
 from tests.issuer.endpoints.conftest import operator_client
 from tests.issuer.started import Issuer
@@ -98,6 +99,19 @@ def test_as_many_scopes_as_a_request_can_hold_can_be_agreed_to(issuer: Issuer, c
     question = person.consent_page(client, scope=" ".join(many))
     token = client.redeem(answer_of(person.approve(question))["code"]).json()
     assert token["scope"].split() == many
+
+
+@pytest.mark.parametrize("kind", ["session", "browser"])
+def test_a_page_is_answered_by_whom_it_was_made_for(client: Client, person: Person, kind: str):
+    """The browser alone is not enough, nor the sign-in alone: each has its cookie, and the page names both."""
+    question, leaving = person.consent_page(client), person.http.get("/logout")
+    cookies = httpx.Cookies(person.http.cookies)
+    name = next(name for name in cookies if name.startswith(kind))
+    person.http.cookies.delete(name)
+    assert person.approve(question).status_code == 403
+    assert person.post(form_of(leaving)).status_code == 403
+    person.http.cookies = cookies
+    assert "code" in answer_of(person.approve(question))
 
 
 def test_what_changes_meanwhile_counts(issuer: Issuer, client: Client, person: Person):

@@ -119,6 +119,16 @@ def test_another_site_signs_nobody_out(app: Client, person: Person):
     assert person.post(form).status_code == 403
 
 
+def test_a_yes_counts_once(app: Client, person: Person):
+    """Also from a browser that kept the cookie of the sign-in that it ended."""
+    person.consent_page(app)
+    form = form_of(person.http.get("/logout"))
+    before = httpx.Cookies(person.http.cookies)
+    assert person.post(form).status_code == 200
+    person.http.cookies = before
+    assert person.post(form).status_code == 403
+
+
 def test_whoever_is_not_signed_in_is_told_so(person: Person):
     page = person.http.get("/logout")
     assert page.status_code == 200
