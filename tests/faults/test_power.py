@@ -18,6 +18,10 @@ from tests.hostile.rows import row
 from tests.support import oauth
 
 REFRESHES = size(50, 500)
+CALLS = "fsync,fdatasync,recvfrom,recvmsg,read,sendto,sendmsg,write,writev"
+WAIT = re.compile(r"\bf(?:data)?sync\(\d+\) += 0|<\.\.\. f(?:data)?sync resumed>.* = 0")
+REQUEST = re.compile(r'\b(?:recvfrom|recvmsg|read)\(.*"POST /token ')
+ANSWER = re.compile(r'\b(?:sendto|sendmsg|writev?)\(.*"HTTP/1\.1 200 ')
 
 
 @row("FLT-07")
@@ -36,22 +40,37 @@ def test_each_commit_is_on_the_disk_before_its_answer(
         with traced(issuer, tmp_path / "trace"):
             for _ in range(REFRESHES):
                 token = client.refresh(token).json()["refresh_token"]
-        waits = len(re.findall(r"\bf(?:data)?sync\(\d+\) += 0", (tmp_path / "trace").read_text()))
+        waits, early = in_order((tmp_path / "trace").read_text().splitlines())
     record_property("ISSUER_SQLITE_SYNCHRONOUS", synchronous)
     record_property("refreshes", REFRESHES)
     record_property("waits for the disk", waits)
     if per_commit:
         assert waits >= REFRESHES
+        assert not early, "answers that came before the disk had what they tell"
     else:
         assert waits < REFRESHES / 5, "the log is brought into the database now and then"
 
 
+def in_order(trace: list[str]) -> tuple[int, int]:
+    """How often the disk was waited for, and how many answers left without a wait since their request had come."""
+    waits, answers, early, waited = 0, 0, 0, False
+    for line in trace:
+        if WAIT.search(line):
+            waits, waited = waits + 1, True
+        elif REQUEST.search(line):
+            waited = False
+        elif ANSWER.search(line):
+            answers, early = answers + 1, early + (not waited)
+    assert answers == REFRESHES, "one client asks for one thing after another"
+    return waits, early
+
+
 @contextlib.contextmanager
 def traced(issuer: Replicas, file: Path) -> Iterator[None]:
-    """`file` gets a line for each time that any thread of the issuer waits for the disk."""
+    """`file` gets a line for each time that a thread of the issuer waits for the disk, or reads or writes anything."""
     process = issuer.running[0].process
     assert process
-    command = ["strace", "-f", "-e", "trace=fsync,fdatasync", "-o", str(file), "-p", str(process.pid)]
+    command = ["strace", "-f", "-s", "24", "-e", f"trace={CALLS}", "-o", str(file), "-p", str(process.pid)]
     with subprocess.Popen(command, stderr=subprocess.PIPE) as watching:
         assert watching.stderr
         assert b"attached" in watching.stderr.readline()
