@@ -78,6 +78,8 @@ FROM_A_PAGE: dict[str, dict[str, str]] = {
     "a proxy that names itself": {"via": "1.1 proxy"},
     "a proxy's host": {"x-forwarded-host": "auth.example"},
     "a proxy's address": {"x-real-ip": "203.0.113.9"},
+    **{header: {header: "1.2.3.4"} for header in ("x-forwarded-port", "x-forwarded", "x-original-host")},
+    **{header: {header: "1.2.3.4"} for header in ("cf-connecting-ip", "true-client-ip", "x-client-ip")},
 }
 
 
@@ -86,7 +88,7 @@ FROM_A_PAGE: dict[str, dict[str, str]] = {
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_no_page_reaches_development_tokens(issuer: Target, name: str, method: str) -> None:
     headers = {key: value.format(host=issuer.host) for key, value in FROM_A_PAGE[name].items()}
-    answer = issuer.send(method, "/dev/token", expect=403, headers=headers)
+    answer = issuer.send(method, "/dev/token", expect=403, error="access_denied", headers=headers)
     assert "access_token" not in answer.text
     assert not [header for header in answer.headers if header.startswith("access-control")]
 
@@ -125,6 +127,7 @@ def test_only_known_good_values_pass(issuer: Target, name: str, value: str) -> N
         ({"expires_in": "-1"}, "invalid_request"),
         ({"expires_in": "0"}, "invalid_request"),
         ({"expires_in": "1e3"}, "invalid_request"),
+        ({"expires_in": "1.5"}, "invalid_request"),
         ({"expires_in": "٣"}, "invalid_request"),
         ({"expires_in": "9" * 5000}, "invalid_request"),
         ({"resource": "https://elsewhere.example/mcp"}, "invalid_target"),
@@ -134,14 +137,20 @@ def test_only_known_good_values_pass(issuer: Target, name: str, value: str) -> N
         ({"scope": 'a"b'}, "invalid_scope"),
         ({"scope": "a\nb"}, "invalid_scope"),
         ({"sub": "a\x1b[31m\nb"}, "invalid_request"),
+        ({"sub": "s" * 201}, "invalid_request"),
         ({"sub": "s" * 100_000}, "invalid_request"),
+        ({"sub": ["a", "b"]}, "invalid_request"),
         ({"client_id": "c\0d"}, "invalid_request"),
     ],
 )
-def test_development_tokens_are_bounded(issuer: Target, form: dict[str, str], error: str) -> None:
-    sent = {name: value.format(resource=issuer.pair.resource) for name, value in form.items()}
+def test_development_tokens_are_bounded(issuer: Target, form: dict[str, Any], error: str) -> None:
+    resource = issuer.pair.resource
+    sent = {name: v.format(resource=resource) if isinstance(v, str) else v for name, v in form.items()}
     answer = issuer.send("POST", "/dev/token", expect={400, 413}, data=sent)
     assert answer.status_code == 413 or answer.json()["error"] == error
+    if len(str(sent)) < 50_000:  # of an address a client sends no more
+        answer = issuer.send("GET", "/dev/token", expect={400}, error=error, params=sent)
+        assert answer.headers["cache-control"] == "no-store"
 
 
 @row("DEV-04")

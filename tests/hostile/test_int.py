@@ -37,6 +37,7 @@ def asked(issuer: Target, asker: Client, token: str, **more: str) -> dict[str, A
 def revoke(issuer: Target, client: Client, token: str, **more: str) -> None:
     answer = issuer.send("POST", "/revoke", expect=200, changes=True, data=client.form(token=token, **more))
     assert not answer.content
+    assert answer.headers["cache-control"] == "no-store"
 
 
 @row("INT-02")

@@ -1,4 +1,4 @@
-"""Introspection and revocation (RFC 7662, RFC 7009): who is told what, and what ends with what."""
+"""Introspection and revocation (RFC 7662, RFC 7009): who is told what. What ends with what: hostile/test_int.py."""
 
 from __future__ import annotations
 
@@ -88,41 +88,6 @@ def test_development_and_machine_tokens(issuer: Issuer, server: Any):
     assert introspect(issuer, server, token)["sub"] == "machine-seen"
     issuer.run(lambda tx: tx.clients.remove("machine-seen"))
     assert introspect(issuer, server, token) == DEAD
-
-
-# -- revocation ------------------------------------------------------------------------------------------
-
-
-def revoke(issuer: Issuer, client: Client, token: str, **more: str) -> None:
-    answer = issuer.http.post("/revoke", data=client.form(token=token, **more))
-    assert (answer.status_code, answer.content) == (200, b"")
-    assert answer.headers["cache-control"] == "no-store"
-
-
-@pytest.mark.parametrize("hint", ["refresh_token", "access_token", "nonsense"])
-def test_a_refresh_token_takes_everything_along(issuer: Issuer, client: Client, server: Any, tokens: Any, hint: str):
-    revoke(issuer, client, tokens["refresh_token"], token_type_hint=hint)
-    assert introspect(issuer, server, tokens["access_token"]) == DEAD
-    assert client.refresh(tokens["refresh_token"]).json()["error"] == "invalid_grant"
-    revoke(issuer, client, tokens["refresh_token"])
-
-
-def test_an_access_token_goes_alone(issuer: Issuer, client: Client, server: Any, tokens: Any):
-    revoke(issuer, client, tokens["access_token"])
-    assert introspect(issuer, server, tokens["access_token"]) == DEAD
-    fresh = client.refresh(tokens["refresh_token"])
-    assert introspect(issuer, server, fresh.json()["access_token"])["active"] is True
-
-
-def test_nobody_revokes_what_is_somebody_elses(issuer: Issuer, client: Client, server: Any, tokens: Any):
-    other = Client.register(issuer.http)
-    revoke(issuer, other, tokens["access_token"])
-    revoke(issuer, other, tokens["refresh_token"])
-    assert introspect(issuer, server, tokens["access_token"])["active"] is True
-    assert client.refresh(tokens["refresh_token"]).status_code == 200
-    for wrong in ({}, {"client_id": "nobody"}, {"client_id": client.id, "client_secret": "x"}):
-        answer = issuer.http.post("/revoke", data={**wrong, "token": tokens["access_token"]})
-        assert (answer.status_code, answer.json()["error"]) == (401, "invalid_client")
 
 
 @pytest.mark.parametrize("path", ["/revoke", "/introspect"])
