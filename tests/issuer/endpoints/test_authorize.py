@@ -249,7 +249,34 @@ def test_consent_covers_what_was_agreed_to_and_no_more(issuer: Issuer):
     assert where(bob.consent_page(client, scope="notes:read")) == "consent"
 
 
+def test_consent_of_a_client_that_is_trusted_no_more_is_forgotten(issuer: Issuer):
+    """The operator made it public: who answers at that loopback address, nobody can prove from now on."""
+    client = operator_client(issuer, "made-public")
+    alice = signed_in(issuer, client)
+    alice.approve(alice.open(client))
+    assert where(alice.http.get("/authorize", params=client.parameters(), headers=ITSELF)) == "code"
+
+    def make_public(tx: Transaction) -> None:
+        known = tx.clients.get(client.id)
+        assert known
+        tx.clients.put(dataclasses.replace(known, auth_method="none", secrets=()))
+
+    issuer.run(make_public)
+    assert where(alice.http.get("/authorize", params=client.parameters(), headers=ITSELF)) == "consent"
+
+
 # -- how the answer goes back ----------------------------------------------------------------------------
+
+
+def test_a_redirect_tells_nobody_else(client: Client, person: Person):
+    """Neither the code nor the pages on the way to it are kept, or told to the next site as the one before it."""
+    sign_in = person.open(client)
+    onward = person.post(form_of(sign_in), person="alice")
+    question = person.http.get(onward.headers["location"])
+    for moved in (onward, person.approve(question), person.open(client, scope='a"b')):
+        assert moved.status_code == 303
+        assert moved.headers["cache-control"] == "no-store"
+        assert moved.headers["referrer-policy"] == "no-referrer"
 
 
 def test_the_answer_names_the_issuer_and_gives_state_back_untouched(client: Client, person: Person):
