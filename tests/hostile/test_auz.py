@@ -69,7 +69,8 @@ def test_clients_there_are_not(issuer: Target, client: Client, value: str) -> No
     assert len(answer.content) < 20_000, "what is shown is cut"
     assert value.count("<") == 0 or value not in answer.text
     if "{" in value:
-        assert "49" not in html.unescape(answer.text)
+        shown = html.unescape(answer.text).replace(answer.headers["x-request-id"], "")
+        assert "49" not in shown
 
 
 @row("AUZ-01")
