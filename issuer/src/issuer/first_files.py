@@ -6,6 +6,7 @@ Neither is ever replaced. A variable of the environment stands for each where th
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from loguru import logger
 
@@ -23,26 +24,19 @@ class Prepared:
     keys: tuple[Key, ...]
     secret_digest: str
     """All that is needed of the client's secret."""
+    made: Path | None
+    """The first key's file, where there was none before."""
 
 
 def prepare(settings: Settings, now: int) -> Prepared:
     """All of it, made where there was none at all; of replicas that start together the first one makes it."""
     there = settings.ISSUER_KEYS or settings.ISSUER_KEYS_DIR.exists()
-    keys = signing_keys(settings) if there else ()
+    keys, made = signing_keys(settings) if there else (), None
     if not keys:
-        path = make_key(settings.ISSUER_KEYS_DIR, settings.ISSUER_SIGNING_ALG, now)
-        logger.info("made the first signing key, {}", path.name)
+        made = make_key(settings.ISSUER_KEYS_DIR, settings.ISSUER_SIGNING_ALG, now).absolute()
+        logger.info("made the first signing key, {}", made.name)
         keys = signing_keys(settings)
-    return Prepared(keys, secret.digest(_client_secret(settings)))
-
-
-def existing_keys(settings: Settings) -> tuple[Key, ...]:
-    """The keys, where none is to be made. Raises BadKey when there is none."""
-    folder = settings.ISSUER_KEYS_DIR
-    keys = signing_keys(settings) if settings.ISSUER_KEYS or folder.exists() else ()
-    if not keys:
-        raise BadKey(f"there is no key in {folder.absolute()}: run it where the issuer runs, or set ISSUER_KEYS_DIR")
-    return keys
+    return Prepared(keys, secret.digest(_client_secret(settings)), made)
 
 
 def signing_keys(settings: Settings) -> tuple[Key, ...]:

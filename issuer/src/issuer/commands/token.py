@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from typing import Any
 
 from issuer import app, first_files, settings
@@ -25,8 +26,10 @@ def run(arguments: argparse.Namespace) -> None:
     loaded = settings.load()
     if not loaded.development:
         raise settings.SettingsError("development tokens exist only where ISSUER is an http loopback origin")
-    # A token of a key made here and now no resource would accept.
-    server = app.build_server(loaded, first_files.existing_keys(loaded))
+    prepared = first_files.prepare(loaded, app.now())
+    if prepared.made is not None:
+        print(f"mcp-issuer: made a new key, {prepared.made}, which no issuer elsewhere knows", file=sys.stderr)
+    server = app.build_server(loaded, prepared.keys)
     authorization = dev_token.decide(
         server,
         sub=arguments.sub,
