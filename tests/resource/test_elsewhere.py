@@ -49,6 +49,28 @@ async def test_patterns_hold() -> None:
     del kept
 
 
+async def test_a_server_that_nobody_guards_is_left_alone() -> None:
+    other: FastMCP[Any] = FastMCP("has rules of its own")
+    other.resource("b://{name}", name="b")(lambda name: name)
+    guarded = server()
+    guarded.resource("a://{name}", name="a")(lambda name: name)
+    kept = Protection(guarded, load({}, RESOURCE_TOOL_SCOPES="resource:a://*=more"))
+
+    async def read(mcp: FastMCP[Any], uri: str) -> object:
+        auth_context_var.set(AuthenticatedUser(AccessToken(token="t", client_id="c", scopes=["mcp:tools"])))
+        template = await mcp.get_resource_template(uri)
+        assert template is not None
+        return await template.read(arguments={"name": "x"})
+
+    async def apart(mcp: FastMCP[Any], uri: str) -> object:
+        return await asyncio.get_running_loop().create_task(read(mcp, uri), context=contextvars.Context())
+
+    assert await apart(other, "b://x") == "x"
+    with pytest.raises(AuthorizationError, match="needs mcp:tools more"):
+        await apart(guarded, "a://x")
+    del kept
+
+
 @pytest.fixture
 def told(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     """What the issuer says, in turn."""

@@ -201,3 +201,9 @@ def test_a_session_belongs_to_who_opened_it(server: Running) -> None:
     session = server.session(alice)
     assert server.legacy("tools/list", bob, session).status_code == 404
     assert server.legacy("tools/list", server.token(sub="alice"), session).status_code == 200
+
+    def test_an_error_may_answer_what_nobody_could_read(self, server: Running) -> None:
+        token = server.token()
+        error = {"jsonrpc": "2.0", "id": None, "error": {"code": -32700, "message": "what was that?"}}
+        answer = server.post(error, token, **{"Mcp-Session-Id": server.session(token)})
+        assert answer.status_code == 202

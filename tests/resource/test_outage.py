@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+import base64
+import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from fastmcp import FastMCP
 from loguru import logger
 from starlette.applications import Starlette
+from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 from tests.resource.running import Running, listening, serving
 from tests.resource.stand_in import StandIn
 from tests.support.servers import free_port
 
+from resource_server import processes
 from resource_server.metrics import Metrics
 from resource_server.settings import SettingsError, load
 from resource_server.upstream import upstream_server
+
+SUSPENDED = {"jsonrpc": "2.0", "id": 1, "error": {"code": -32000, "message": "the tenant is suspended"}}
 
 
 @contextmanager
@@ -65,9 +73,11 @@ def test_nobody_listens(issuer: StandIn) -> None:
     [
         (JSONResponse({"error": "who are you"}, 401), "refuses this one", "answered 401: it wants a token of its own"),
         (RedirectResponse("http://inner.test/mcp", 307), "does not answer as an MCP server", "answered 307"),
-        (Response(status_code=500), "does not answer as an MCP server", "answered 500"),
+        (Response(status_code=404), "does not answer as an MCP server", "answered 404: RESOURCE_UPSTREAM must be"),
+        (Response(status_code=503), "cannot be reached", "answered 503"),
+        (JSONResponse(SUSPENDED, 400), "refuses this one", "answered 400: the tenant is suspended"),
     ],
-    ids=["401", "redirect", "500"],
+    ids=["401", "redirect", "404", "503", "an error of its own"],
 )
 def test_it_answers_and_not_as_it_should(issuer: StandIn, answer: Response, told: str, said: str) -> None:
     async def always(_: Any) -> Response:
@@ -86,7 +96,40 @@ def test_it_answers_and_not_as_it_should(issuer: StandIn, answer: Response, told
 
 def test_a_process_that_ends_at_once(issuer: StandIn) -> None:
     with serving(issuer, RESOURCE_UPSTREAM=f"{sys.executable} -c pass") as server, logged() as lines:
-        refusal(server, lines)
+        assert refusal(server, lines) == "The upstream server cannot be reached."
+        assert any(line.endswith(" ended before it answered") for line in lines)
+
+
+def test_a_process_that_never_answers_is_given_up_and_started_again(
+    issuer: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processes, "PATIENCE", 0.5)
+    script = f"import os, pathlib, time; pathlib.Path({str(tmp_path)!r}, str(os.getpid())).touch(); time.sleep(60)"
+    command = shlex.join([sys.executable, "-c", script])
+    with serving(issuer, RESOURCE_UPSTREAM=command) as server, logged() as lines:
+        assert refusal(server, lines) == "The upstream server cannot be reached."
+        started = [int(file.name) for file in tmp_path.iterdir()]
+        assert len(started) > 1
+        assert not any(map(psutil.pid_exists, started))
+
+
+def test_an_address_with_a_password_is_asked_with_it(issuer: StandIn) -> None:
+    seen: list[str | None] = []
+
+    async def note(request: Request) -> Response:
+        seen.append(request.headers.get("authorization"))
+        return Response(status_code=404)
+
+    app, port = Starlette(routes=[Route("/mcp", note, methods=["GET", "POST", "DELETE"])]), free_port()
+    with (
+        listening(app, port),
+        serving(issuer, RESOURCE_UPSTREAM=f"http://me:p%40ss@127.0.0.1:{port}/mcp") as server,
+        logged() as lines,
+    ):
+        server.modern("tools/list", server.token())
+    assert set(seen) == {"Basic " + base64.b64encode(b"me:p@ss").decode()}
+    assert "p@ss" not in "".join(lines)
+    assert "p%40ss" not in "".join(lines)
 
 
 @pytest.mark.parametrize(
@@ -96,6 +139,7 @@ def test_a_process_that_ends_at_once(issuer: StandIn) -> None:
         ({"RESOURCE_UPSTREAM": "127.0.0.1:3000/mcp"}, "a command that is not here"),
         ({"RESOURCE_UPSTREAM": "ftp://files.test/mcp"}, "must be an http or https URL"),
         ({"RESOURCE_UPSTREAM": "http://"}, "must be an http or https URL"),
+        ({"RESOURCE_UPSTREAM": "http://[::1/mcp"}, "must be an http or https URL"),
         ({"RESOURCE_UPSTREAM": "'"}, "must be an http or https URL"),
         ({"RESOURCE_UPSTREAM": "python3", "RESOURCE_UPSTREAM_SECRET": "s" * 32}, "RESOURCE_UPSTREAM_SECRET"),
     ],

@@ -58,12 +58,11 @@ class Slow:
         return found["structuredContent"]["result"]
 
     def running(self) -> set[int]:
-        found = (child for child in psutil.Process().children(recursive=True) if child.is_running())
-        return {child.pid for child in found if child.status() != psutil.STATUS_ZOMBIE and self._is_ours(child)}
+        return {child.pid for child in psutil.Process().children(recursive=True) if self._is_ours(child)}
 
     def _is_ours(self, child: psutil.Process) -> bool:
         try:
-            return str(self._script) in child.cmdline()
+            return child.status() != psutil.STATUS_ZOMBIE and str(self._script) in child.cmdline()
         except psutil.Error:
             return False
 
@@ -181,6 +180,14 @@ def test_another_program_of_the_same_person_has_a_process_of_its_own(issuer: Sta
         one, other = process(server, client_id="one"), process(server, client_id="other")
         assert one != other
         assert process(server, client_id="one") == one
+
+
+def test_a_person_has_a_quarter_of_all_at_most(issuer: StandIn, asking: str) -> None:
+    with serving(issuer, RESOURCE_UPSTREAM=asking, RESOURCE_UPSTREAM_PROCESSES=8) as server:
+        pids = [process(server, client_id=f"program-{number}") for number in range(3)]
+        assert len(set(pids)) == 3
+        assert [psutil.pid_exists(pid) for pid in pids] == [False, True, True]
+        assert process(server, sub="bob", client_id="program-0") not in pids
 
 
 @pytest.mark.parametrize("shared", [False, True])

@@ -133,6 +133,8 @@ def test_what_is_said_of_a_name_twice_adds_up() -> None:
 @pytest.mark.parametrize("blank", ["", " ", "\t"])
 def test_blank_is_unset(blank: str) -> None:
     assert load({"RESOURCE_SCOPES": blank}).RESOURCE_SCOPES == ("mcp:tools",)
+    settings = load({"BASE_URL": blank, "RESOURCE_PORT": "8100", "ISSUER": blank, "ISSUER_PORT": blank})
+    assert (settings.BASE_URL, settings.ISSUER) == ("http://127.0.0.1:8100", "http://127.0.0.1:9000")
 
 
 def test_secrets_are_in_no_representation() -> None:

@@ -1,4 +1,4 @@
-"""What a start makes sure of: a first key and the client secret, the row of that client, those of alice and bob."""
+"""The rows that a start makes sure of: the client of CLIENT_ID and CLIENT_SECRET, and in development alice and bob."""
 
 from __future__ import annotations
 

@@ -49,8 +49,8 @@ def with_own_origin(found: Mapping[str, Any], name: str, service: str, port: int
     port: where it does unless told otherwise. What is no port is left for the settings to refuse.
     """
     host = found.get(f"{service}_HOST")
-    given = str(found.get(f"{service}_PORT") or port).strip()
-    if found.get(name) or not re.fullmatch(r"[0-9]{1,5}", given) or not 0 < int(given) < 65536:
+    given = str(found.get(f"{service}_PORT") or "").strip() or str(port)
+    if str(found.get(name) or "").strip() or not re.fullmatch(r"[0-9]{1,5}", given) or not 0 < int(given) < 65536:
         return dict(found)
     host = {"::1": "[::1]", "localhost": "localhost"}.get(str(host), "127.0.0.1")
     return {**found, name: f"http://{host}" + (f":{int(given)}" if int(given) != 80 else "")}

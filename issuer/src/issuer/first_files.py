@@ -29,7 +29,7 @@ class Prepared:
 
 
 def prepare(settings: Settings, now: int) -> Prepared:
-    """All of it, made where there was none at all; of replicas that start together the first one makes it."""
+    """All of it, made where there was none at all. Replicas that start together may each make a key: all count."""
     there = settings.ISSUER_KEYS or settings.ISSUER_KEYS_DIR.exists()
     keys, made = signing_keys(settings) if there else (), None
     if not keys:

@@ -61,6 +61,10 @@ class Catalogue:
                 table.by_function[id(function)] = known
         return known
 
+    async def runs(self, kind: Kind, function: object) -> bool:
+        """Whether something of this server comes to a function."""
+        return not self._upstream and (self._known(kind) or await self._read(kind)).runs(function)
+
     async def mentioned(self) -> frozenset[str]:
         """Every scope that some operation needs."""
         found = self.policy.mentioned
@@ -145,6 +149,7 @@ class _Table:
         self._names: dict[str, _Entry] = {}
         self._templates: list[tuple[ResourceTemplate, _Entry]] = []
         self._functions: dict[int, tuple[object, dict[Operation, None]]] = {}  # by id, for not all can be hashed
+        self._of_templates: dict[int, object] = {}
         self.by_name: dict[str, Judgement] = {}
         self.by_function: dict[int, Judgement] = {}
 
@@ -154,6 +159,7 @@ class _Table:
         self._names[name] = known | scopes, (*others, *functions)
         if isinstance(component, ResourceTemplate):
             self._templates.append((component, (scopes, functions)))
+            self._of_templates |= {id(function): function for function in functions}
             return
         for function in functions:
             self._functions.setdefault(id(function), (function, {}))[1][Operation(self._kind, name)] = None
@@ -165,6 +171,9 @@ class _Table:
         if not fit:
             return None
         return frozenset[str]().union(*(scopes for scopes, _ in fit)), tuple(f for _, found in fit for f in found)
+
+    def runs(self, function: object) -> bool:
+        return id(function) in self._functions or id(function) in self._of_templates
 
     def lists(self, name: str) -> bool:
         return name in self._names

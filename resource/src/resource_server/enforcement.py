@@ -16,7 +16,6 @@ from fastmcp.resources import ResourceTemplate
 from fastmcp.server.dependencies import get_access_token, get_http_request
 from fastmcp.server.middleware import CallNext, Middleware, MiddlewareContext
 from fastmcp.tools import Tool
-from fastmcp.utilities.components import FastMCPComponent
 from mcp.shared.exceptions import MCPError
 
 from resource_server import last_line, log
@@ -71,8 +70,9 @@ class Enforcement(Middleware):
     ) -> Sequence[Any]:
         return await self._shown("resource", await call_next(context))
 
-    async def judge(self, component: FastMCPComponent) -> None:
-        await self._judge(None, component)
+    async def judge(self, component: Any) -> None:
+        if await self._catalogue.runs(_kind(component), component.fn):  # else it is another server's
+            await self._judge(None, component)
 
     async def _checked(
         self, operation: Operation, context: MiddlewareContext[Any], call_next: CallNext[Any, Any]
@@ -89,10 +89,7 @@ class Enforcement(Middleware):
     async def _judge(self, operation: Operation | None, component: Any) -> None:
         """What patterns ask for the names of a function holds too where `operation` came to it by another way, or it
         is not known what did."""
-        kind: Kind = (
-            "tool" if isinstance(component, Tool) else "prompt" if isinstance(component, Prompt) else "resource"
-        )
-        needed, names = await self._catalogue.of_function(kind, component.fn)
+        needed, names = await self._catalogue.of_function(_kind(component), component.fn)
         unnamed = isinstance(component, ResourceTemplate) and (operation is None or operation.kind != "resource")
         if unnamed:  # which of its resources this is, in the names that callers use, nobody can tell
             needed |= self._catalogue.policy.of_every("resource")
@@ -136,6 +133,10 @@ class Enforcement(Middleware):
         granted = _granted()
         needed = [await self._catalogue.needed_by(kind, component) for component in found]
         return [component for component, scopes in zip(found, needed, strict=True) if scopes <= granted]
+
+
+def _kind(component: Any) -> Kind:
+    return "tool" if isinstance(component, Tool) else "prompt" if isinstance(component, Prompt) else "resource"
 
 
 def _granted() -> frozenset[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from loguru import logger
 from mcp.shared.exceptions import MCPError
-from mcp_types import INTERNAL_ERROR
+from mcp_types import CONNECTION_CLOSED, INTERNAL_ERROR
 
 _ELSEWHERE = "The upstream server does not answer as an MCP server."
 _REFUSED = "The upstream server refuses this one."
@@ -35,15 +35,20 @@ class Outage:
 
 def _words(cause: BaseException, status: int | None) -> tuple[str, str]:
     """For the log and for the caller."""
+    own = str(cause)[:_LONGEST]
+    if status is None and isinstance(cause, MCPError) and cause.code == CONNECTION_CLOSED:
+        return "ended before it answered", _AWAY
+    if status is None or status < 300:
+        if isinstance(cause, MCPError):
+            return f"refused the first request: {own}", _REFUSED
+        return f"cannot be reached: {type(cause).__name__}: {own}", _AWAY
+    if status < 400:
+        return f"answered {status}: RESOURCE_UPSTREAM must be the address that it redirects to", _ELSEWHERE
     if status in (401, 403):
         return f"answered {status}: it wants a token of its own, and no caller's token is passed on to it", _REFUSED
-    if status is not None and 300 <= status < 400:
-        return f"answered {status}: RESOURCE_UPSTREAM must be the address that it redirects to", _ELSEWHERE
-    if status is not None and status >= 400:
+    if status in (404, 405):
         return f"answered {status}: RESOURCE_UPSTREAM must be its MCP endpoint, mostly /mcp", _ELSEWHERE
-    if isinstance(cause, MCPError):
-        return f"refused the first request: {str(cause)[:_LONGEST]}", _REFUSED
-    return f"cannot be reached: {type(cause).__name__}: {str(cause)[:_LONGEST]}", _AWAY
+    return f"answered {status}: {own}", _AWAY if status in (429, 502, 503, 504) else _REFUSED
 
 
 def _innermost(error: BaseException) -> BaseException:

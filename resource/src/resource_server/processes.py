@@ -11,7 +11,7 @@ import contextlib
 import math
 import os
 import threading
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from time import monotonic
 from typing import Any
@@ -28,6 +28,7 @@ from resource_server.settings import Settings
 
 _Key = tuple[str, str, str]
 _EVERYONE: _Key = ("", "", "")
+_SHARE = 4  # a person may have a quarter of all processes: one for each of so many programs
 PATIENCE = 120.0
 """Seconds for the first answer of a process: what starts it may first have to download it."""
 
@@ -62,8 +63,8 @@ class Processes:
     async def client(self) -> ProxyClient[Any]:
         """The client of the caller of the request under way. Raises ToolError when there is no room."""
         key = self._caller()
-        while key not in self._clients and len(self._clients) >= self._most:
-            await self._make_room()  # while it waits, others may take the room, or come for the same client
+        while key not in self._clients and (crowd := self._crowd(key)):
+            await self._make_room(crowd)  # while it waits, others may take the room, or come for the same client
         known = self._clients.get(key)
         if known is None:
             transport = StdioTransport(
@@ -99,11 +100,18 @@ class Processes:
         if self._shared:
             return _EVERYONE
         if token is None or token.subject is None:
-            raise ToolError("The access token names no subject, and every subject has an upstream process of its own.")
+            raise ToolError("The access token names no subject, and every person has upstream processes of their own.")
         return str(token.claims.get("iss")), token.subject, token.client_id
 
-    async def _make_room(self) -> None:
-        resting = self._take_away(monotonic())
+    def _crowd(self, key: _Key) -> Collection[_Key]:
+        """Whose processes are too many for one more: all of them, or those of the same person."""
+        own = [other for other in self._clients if other[:2] == key[:2]]
+        if len(own) >= max(1, self._most // _SHARE):
+            return own
+        return self._clients.keys() if len(self._clients) >= self._most else ()
+
+    async def _make_room(self, crowd: Collection[_Key]) -> None:
+        resting = self._take_away(monotonic(), crowd)
         if resting is None:
             raise ToolError("All upstream processes are in use; try again shortly.")
         await resting.end()
@@ -111,12 +119,12 @@ class Processes:
     async def _sweep(self) -> None:
         while True:
             await asyncio.sleep(min(self._idle / 4, 15))
-            while due := self._take_away(monotonic() - self._idle):
+            while due := self._take_away(monotonic() - self._idle, self._clients):
                 await due.end()  # which takes as long as the process likes: meanwhile others are used, or taken away
 
-    def _take_away(self, before: float) -> _Client | None:
+    def _take_away(self, before: float, of: Collection[_Key]) -> _Client | None:
         """The client that nobody uses for longest, if not since `before`: from now on nobody will."""
-        resting = [(client.last_used, key) for key, client in self._clients.items() if not client.users]
+        resting = [(self._clients[key].last_used, key) for key in of if not self._clients[key].users]
         last_used, key = min(resting, default=(math.inf, _EVERYONE))
         return self._clients.pop(key) if last_used <= before else None
 
@@ -134,9 +142,11 @@ class _Client(ProxyClient[StdioTransport]):
             entered = await super().__aenter__()  # type: ignore[no-untyped-call]
         except BaseException as error:
             self.users -= 1
-            if isinstance(error, Exception):
-                raise self.outage.because(error) from None
-            raise
+            if not isinstance(error, Exception):
+                raise
+            if not self.users:  # one that does not answer is not waited for again
+                await self.end()
+            raise self.outage.because(error) from None
         self.outage.over()
         return entered
 

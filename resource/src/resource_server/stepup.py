@@ -121,7 +121,8 @@ def _wrong(message: Any) -> str | None:
     if not isinstance(message, dict):
         return "The request body must be a JSON-RPC message, a JSON object."
     id = message.get("id", "")
-    if not isinstance(id, str | int) or isinstance(id, bool):
+    nameless = id is None and "error" in message  # of a message that its reader could not make out (JSON-RPC §5)
+    if not nameless and (not isinstance(id, str | int) or isinstance(id, bool)):
         return "The id of a JSON-RPC message must be a string or a whole number."
     return None
 

@@ -1,7 +1,7 @@
 """Another MCP server behind the gate, through FastMCP's proxy: by URL, or by the command that starts it.
 
 Of the caller's request nothing goes on but its ids: no Authorization, no Cookie, no other header. An HTTP upstream
-that shares RESOURCE_UPSTREAM_SECRET with us learns the caller from a short-lived signed JWT in `SUBJECT_HEADER`.
+that shares RESOURCE_UPSTREAM_SECRET with us learns the caller from a short-lived signed JWT in one header.
 """
 
 from __future__ import annotations
@@ -29,8 +29,7 @@ from resource_server.upstream_web import WebUpstream
 def upstream_server(settings: Settings, metrics: Metrics) -> FastMCP[Any]:
     """A FastMCP server that stands for RESOURCE_UPSTREAM. Raises SettingsError."""
     target = settings.RESOURCE_UPSTREAM or ""
-    where = urlsplit(target)
-    if where.scheme in ("http", "https") and where.hostname:
+    if _is_web(target):
         web = WebUpstream(target, settings)
         return _proxy(web.client, remember_lists=settings.RESOURCE_UPSTREAM_SECRET is None)
     if settings.RESOURCE_UPSTREAM_SECRET is not None:
@@ -45,6 +44,14 @@ def upstream_server(settings: Settings, metrics: Metrics) -> FastMCP[Any]:
             yield
 
     return _proxy(processes.client, remember_lists=settings.RESOURCE_UPSTREAM_SHARED, lifespan=lifespan)
+
+
+def _is_web(target: str) -> bool:
+    try:
+        where = urlsplit(target)
+    except ValueError:  # brackets around what is no address
+        return False
+    return where.scheme in ("http", "https") and bool(where.hostname)
 
 
 def _command(target: str) -> list[str]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import functools
 import time
 from collections.abc import AsyncIterator, Callable, Generator
 from contextlib import asynccontextmanager
 from time import monotonic
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote_to_bytes, urlsplit
 
 import httpx2
 import jwt
@@ -99,6 +100,9 @@ class _Credentials(httpx2.Auth):
 
     def auth_flow(self, request: httpx2.Request) -> Generator[httpx2.Request, httpx2.Response, None]:
         request.headers.update(self._ids)
+        if request.url.userinfo:  # else the library would do so, but it asks one authority alone
+            basic = base64.b64encode(unquote_to_bytes(request.url.userinfo)).decode()
+            request.headers["Authorization"] = f"Basic {basic}"
         if self._subject is not None:
             request.headers[SUBJECT_HEADER] = self._subject()
         self.status = (yield request).status_code

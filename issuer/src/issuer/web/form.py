@@ -105,7 +105,8 @@ async def read_form(
 _OURS = (
     " grant_type code redirect_uri code_verifier client_id client_secret refresh_token scope client_assertion"
     " client_assertion_type token token_type_hint response_type state code_challenge code_challenge_method nonce"
-    " prompt max_age login_hint response_mode request request_uri sub expires_in "
+    " prompt max_age login_hint id_token_hint post_logout_redirect_uri response_mode request request_uri sub"
+    " expires_in "
 )
 
 
