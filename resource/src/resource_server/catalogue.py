@@ -16,7 +16,7 @@ from resource_server.scopes import KINDS, Kind, Operation, Policy, matches, mean
 REMEMBERED = 5.0  # seconds in which a component that was replaced under its name keeps its old scopes
 
 Judgement = tuple[frozenset[str], Sequence[Operation]]  # scopes, and the operations that they are for
-_NOTHING: Judgement = frozenset(), ()
+NOTHING: Judgement = frozenset(), ()
 
 
 class Catalogue:
@@ -51,7 +51,7 @@ class Catalogue:
         """The scopes that patterns ask of the operations that come to a function, and those operations. None for a
         template's: it has a name for each of its resources."""
         if self._upstream:
-            return _NOTHING
+            return NOTHING
         table = self._known(kind) or await self._read(kind)
         known = table.by_function.get(id(function))
         if known is None:
@@ -149,7 +149,6 @@ class _Table:
         self._names: dict[str, _Entry] = {}
         self._templates: list[tuple[ResourceTemplate, _Entry]] = []
         self._functions: dict[int, tuple[object, dict[Operation, None]]] = {}  # by id, for not all can be hashed
-        self._of_templates: dict[int, object] = {}
         self.by_name: dict[str, Judgement] = {}
         self.by_function: dict[int, Judgement] = {}
 
@@ -159,7 +158,6 @@ class _Table:
         self._names[name] = known | scopes, (*others, *functions)
         if isinstance(component, ResourceTemplate):
             self._templates.append((component, (scopes, functions)))
-            self._of_templates |= {id(function): function for function in functions}
             return
         for function in functions:
             self._functions.setdefault(id(function), (function, {}))[1][Operation(self._kind, name)] = None
@@ -173,7 +171,8 @@ class _Table:
         return frozenset[str]().union(*(scopes for scopes, _ in fit)), tuple(f for _, found in fit for f in found)
 
     def runs(self, function: object) -> bool:
-        return id(function) in self._functions or id(function) in self._of_templates
+        of_templates = (known for _, (_, functions) in self._templates for known in functions)
+        return id(function) in self._functions or any(known is function for known in of_templates)
 
     def lists(self, name: str) -> bool:
         return name in self._names

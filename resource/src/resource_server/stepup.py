@@ -22,7 +22,7 @@ from resource_server.answers import (
     Challenge,
     refuse,
 )
-from resource_server.catalogue import Catalogue, Judgement
+from resource_server.catalogue import NOTHING, Catalogue, Judgement
 from resource_server.fetch import FetchFailed
 from resource_server.guard import BodyTooLarge, read_body
 from resource_server.introspection import INTROSPECTED, Introspection, NotActive
@@ -31,7 +31,6 @@ from resource_server.scopes import Operation
 
 MAX_BODY = 4 * 1024 * 1024
 MAX_DEPTH = 128
-_NOTHING: Judgement = frozenset(), ()
 
 
 class StepUp:
@@ -74,7 +73,7 @@ class StepUp:
         replay = _replay(body, receive)
         del body, message  # not kept while the server behind works
         try:
-            needed, meant = await self._look_up(operation) if operation is not None else _NOTHING
+            needed, meant = await self._look_up(operation) if operation is not None else NOTHING
         except Exception as error:  # a provider of the server behind fails; what needs nothing is not known then either
             logger.opt(exception=error).error("The scopes of an operation could not be looked up")
             log.note(error="scopes could not be looked up")

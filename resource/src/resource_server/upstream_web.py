@@ -100,7 +100,7 @@ class _Credentials(httpx2.Auth):
 
     def auth_flow(self, request: httpx2.Request) -> Generator[httpx2.Request, httpx2.Response, None]:
         request.headers.update(self._ids)
-        if request.url.userinfo:  # else the library would do so, but it asks one authority alone
+        if request.url.userinfo:  # httpx2 uses it by itself only where there is no Auth
             basic = base64.b64encode(unquote_to_bytes(request.url.userinfo)).decode()
             request.headers["Authorization"] = f"Basic {basic}"
         if self._subject is not None:
