@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from joserfc import jwk
 from tests.requirements import requirement
+from tests.support.together import together
 
 from issuer import key_files, keys, signing_key
 from issuer.key_files import BadKey
@@ -138,18 +138,7 @@ def test_a_key_is_never_written_over_another(tmp_path: Path):
 
 def test_of_many_writers_of_one_key_the_first_wins(tmp_path: Path):
     """KEY-07: two replicas, one moment; both read the same key afterwards and nothing is left over."""
-    barrier = threading.Barrier(8)
-    seen = []
-
-    def write() -> None:
-        barrier.wait()
-        seen.append(key_files.read_key(key_files.make_key(tmp_path, "EdDSA", T0)).kid)
-
-    writers = [threading.Thread(target=write) for _ in range(8)]
-    for writer in writers:
-        writer.start()
-    for writer in writers:
-        writer.join()
+    seen = together(8, lambda: key_files.read_key(key_files.make_key(tmp_path, "EdDSA", T0)).kid)
     assert len(seen) == 8
     assert len(set(seen)) == 1
     assert len(list(tmp_path.iterdir())) == 1
